@@ -1,0 +1,1 @@
+"""A job scheduler over gRPC that loses nothing."""

@@ -1,0 +1,1 @@
+"""Jobs, attempts and workers in CockroachDB or PostgreSQL."""

@@ -1,0 +1,1 @@
+"""PostgreSQL and Valkey servers run from installed wheels."""

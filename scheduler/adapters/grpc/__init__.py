@@ -1,0 +1,1 @@
+"""The scheduler.v1 service and its client."""

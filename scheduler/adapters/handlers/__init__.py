@@ -1,0 +1,1 @@
+"""The job types that the scheduler brings along."""

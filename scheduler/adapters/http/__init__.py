@@ -1,0 +1,1 @@
+"""Metrics, liveness and readiness over HTTP."""

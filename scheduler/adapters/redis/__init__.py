@@ -1,0 +1,1 @@
+"""Priority queues and wake-ups in Redis or Valkey."""

@@ -1,0 +1,1 @@
+"""The clock, identifiers and randomness of the operating system."""

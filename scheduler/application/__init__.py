@@ -1,0 +1,1 @@
+"""What the scheduler does, in terms of the domain and of ports."""

@@ -1,0 +1,1 @@
+"""One class with one ``execute`` for each thing the scheduler does."""

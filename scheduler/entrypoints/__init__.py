@@ -1,0 +1,1 @@
+"""Settings, wiring and the processes: the only place that sees everything."""
