@@ -1,0 +1,92 @@
+# Needs Python 3.11+, git and make; everything else is installed into .venv from requirements/dev.txt.
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PYTEST := $(PY) -m pytest -q
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+step = @printf '\033[1m== %s\033[0m\n' "$(1)"
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- set up and run ---------------------------------------------------------------------------------------------------
+
+.PHONY: install demo up
+install: $(STAMP) ## Create .venv from the lock file (PYTHON=... chooses the interpreter)
+
+$(STAMP): requirements/dev.txt pyproject.toml scripts/install scripts/find-python
+	@scripts/install $(VENV)
+	@touch $@
+
+demo: install ## Run a mixed load on real embedded servers, check the totals, stop
+	@$(BIN)/scheduler demo $(ARGS)
+
+up: install ## Serve until Ctrl-C: embedded servers, api, worker and reaper
+	@$(BIN)/scheduler up $(ARGS)
+
+# --- check and test ---------------------------------------------------------------------------------------------------
+
+.PHONY: test check static lint types layers contract unit
+test: static ## Run every check, then all tests on real servers
+	$(call step,all tests)
+	@$(PYTEST) $(ARGS)
+
+check: static unit ## Run every check and the tests that need no server
+
+static: lint types layers contract
+
+lint: install ## Check format and style (ruff)
+	$(call step,lint)
+	@$(BIN)/ruff format --check --quiet || { echo "run: make format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet
+
+types: install ## Check types (mypy --strict)
+	$(call step,types)
+	@$(BIN)/mypy --no-error-summary
+
+layers: install ## Check the architecture (import-linter)
+	$(call step,layers)
+	@$(BIN)/lint-imports --no-cache --no-logo --no-timings
+
+contract: install ## Check the wire contract: generated code, lint, breaking changes
+	$(call step,contract)
+	@$(PY) scripts/generate_proto.py --check
+	@$(BIN)/buf lint
+	@$(BIN)/buf breaking --against proto/baseline/released.txtpb
+
+unit: install ## Run the tests that need no server
+	$(call step,tests without servers)
+	@$(PYTEST) -m "not servers and not containers" $(ARGS)
+
+# --- change -----------------------------------------------------------------------------------------------------------
+
+.PHONY: format proto lock bench bench-quick clean distclean
+format: install ## Format the code and apply safe fixes
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format --quiet
+
+proto: install ## Generate the Python code of the wire contract
+	@$(PY) scripts/generate_proto.py
+
+lock: install ## Resolve pyproject.toml into requirements/*.txt (ARGS=--upgrade for the newest)
+	@scripts/lock $(VENV) $(ARGS)
+
+bench: install ## Measure throughput and latency
+	@$(PY) -m bench $(ARGS)
+
+bench-quick: install ## Measure the main figures in about a minute
+	@$(PY) -m bench --quick $(ARGS)
+
+clean: ## Remove caches and build outputs
+	@rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv as well
+	@rm -rf $(VENV)
