@@ -1,1 +1,1 @@
-"""What the scheduler does, in terms of the domain and of ports."""
+"""Use cases and the ports they need. Knows the domain and the standard library only."""

@@ -1,1 +1,1 @@
-"""What the use cases need from the outside world, one protocol per file."""
+"""What the use cases need from the outside: one Protocol a file, each docstring the contract of its adapters."""

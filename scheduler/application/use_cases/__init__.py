@@ -1,1 +1,1 @@
-"""One class with one ``execute`` for each thing the scheduler does."""
+"""One use case a file: one class, one `execute`."""

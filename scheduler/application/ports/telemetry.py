@@ -1,0 +1,80 @@
+"""What operators see. No method fails or blocks; implementations add no job ids to metrics."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from scheduler.application.dto import QueueStats
+from scheduler.application.ports.queue_maintenance import QueueDepths
+from scheduler.domain.attempt import Attempt
+from scheduler.domain.ids import AttemptId, WorkerId
+from scheduler.domain.job import Job
+
+
+class SubmitTelemetry(Protocol):
+    """Told by the submission side."""
+
+    @abstractmethod
+    def jobs_submitted(self, jobs: Sequence[Job]) -> None:
+        """Count acknowledged new jobs."""
+
+    @abstractmethod
+    def submit_failed(self, error_type: str) -> None:
+        """Count a refused or failed submit by the kind of its error."""
+
+
+class WorkerTelemetry(Protocol):
+    """Told by the worker."""
+
+    @abstractmethod
+    def jobs_started(self, jobs: Sequence[Job]) -> None:
+        """Note how long each job waited in its queue (started_at - queued_at)."""
+
+    @abstractmethod
+    def attempt_ended(self, job: Job, attempt: Attempt) -> None:
+        """Note a recorded result: the job as it now stands, and the attempt."""
+
+    @abstractmethod
+    def stale_result(self, attempt_id: AttemptId) -> None:
+        """Count a result that was refused because its attempt is no longer current."""
+
+    @abstractmethod
+    def inflight(self, count: int) -> None:
+        """Set the number of attempts that run now."""
+
+    @abstractmethod
+    def lease_renewed(self, worker_id: WorkerId, *, result: str) -> None:
+        """Count a renewal: "ok", "closed" or "unavailable"."""
+
+
+class ReaperTelemetry(Protocol):
+    """Told by the reaper."""
+
+    @abstractmethod
+    def jobs_released_due(self, jobs: Sequence[Job]) -> None:
+        """Count scheduled and retrying jobs that came due."""
+
+    @abstractmethod
+    def jobs_recovered(self, jobs: Sequence[Job]) -> None:
+        """Count jobs taken back from lost workers."""
+
+    @abstractmethod
+    def queue_repaired(self, kind: str, count: int) -> None:
+        """Count repairs: "missing", "ghost", "junk", "overdue" or "rebuild"."""
+
+    @abstractmethod
+    def depths(self, queue: QueueDepths | None, store: QueueStats, workers: int) -> None:
+        """Set the gauges; `queue` is None while Redis is away."""
+
+
+class FaultTelemetry(Protocol):
+    """Told by whoever meets a fault and goes on."""
+
+    @abstractmethod
+    def fault(self, event: str, error: BaseException, *, retry_in: timedelta | None = None) -> None:
+        """Log a fault under a constant event name, and count it by that name."""
+
+    @abstractmethod
+    def degraded(self, part: str, *, is_degraded: bool) -> None:
+        """Set whether the process works without that part."""
