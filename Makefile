@@ -20,6 +20,7 @@ help: ## Show this list
 
 .PHONY: install demo up
 install: $(STAMP) ## Create .venv from the lock file (PYTHON=... chooses the interpreter)
+	@:
 
 $(STAMP): requirements/dev.txt pyproject.toml scripts/install scripts/find-python
 	@scripts/install $(VENV)
@@ -53,7 +54,7 @@ types: install ## Check types (mypy --strict)
 
 layers: install ## Check the architecture (import-linter)
 	$(call step,layers)
-	@$(BIN)/lint-imports --no-cache --no-logo --no-timings
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 contract: install ## Check the wire contract: generated code, lint, breaking changes
 	$(call step,contract)
