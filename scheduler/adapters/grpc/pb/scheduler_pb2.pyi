@@ -127,11 +127,11 @@ class _AttemptOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attemp
     ATTEMPT_OUTCOME_SUCCEEDED: _AttemptOutcome.ValueType  # 2
     """The handler returned; the job SUCCEEDED."""
     ATTEMPT_OUTCOME_RETRY: _AttemptOutcome.ValueType  # 3
-    """The handler failed in a way that a retry may help; the job went to RETRYING, or to DEADLETTER after its last attempt."""
+    """The handler failed, and the job waits for its backoff."""
     ATTEMPT_OUTCOME_FAILED: _AttemptOutcome.ValueType  # 4
-    """The handler said that no retry can help; the job FAILED."""
+    """The handler failed, and the job ended: FAILED when no retry can help, DEADLETTER when none is left."""
     ATTEMPT_OUTCOME_TIMED_OUT: _AttemptOutcome.ValueType  # 5
-    """The handler ran longer than the job's timeout; counts as RETRY does."""
+    """The attempt ran longer than the job's timeout; the job waits for its backoff, or went to DEADLETTER when none is left."""
     ATTEMPT_OUTCOME_LOST: _AttemptOutcome.ValueType  # 6
     """The worker vanished; the job went back to its queue, or to DEADLETTER after its last attempt."""
     ATTEMPT_OUTCOME_CANCELLED: _AttemptOutcome.ValueType  # 7
@@ -149,11 +149,11 @@ ATTEMPT_OUTCOME_RUNNING: AttemptOutcome.ValueType  # 1
 ATTEMPT_OUTCOME_SUCCEEDED: AttemptOutcome.ValueType  # 2
 """The handler returned; the job SUCCEEDED."""
 ATTEMPT_OUTCOME_RETRY: AttemptOutcome.ValueType  # 3
-"""The handler failed in a way that a retry may help; the job went to RETRYING, or to DEADLETTER after its last attempt."""
+"""The handler failed, and the job waits for its backoff."""
 ATTEMPT_OUTCOME_FAILED: AttemptOutcome.ValueType  # 4
-"""The handler said that no retry can help; the job FAILED."""
+"""The handler failed, and the job ended: FAILED when no retry can help, DEADLETTER when none is left."""
 ATTEMPT_OUTCOME_TIMED_OUT: AttemptOutcome.ValueType  # 5
-"""The handler ran longer than the job's timeout; counts as RETRY does."""
+"""The attempt ran longer than the job's timeout; the job waits for its backoff, or went to DEADLETTER when none is left."""
 ATTEMPT_OUTCOME_LOST: AttemptOutcome.ValueType  # 6
 """The worker vanished; the job went back to its queue, or to DEADLETTER after its last attempt."""
 ATTEMPT_OUTCOME_CANCELLED: AttemptOutcome.ValueType  # 7
@@ -173,16 +173,16 @@ class RetryPolicy(_message.Message):
     MULTIPLIER_FIELD_NUMBER: _builtins.int
     JITTER_FIELD_NUMBER: _builtins.int
     multiplier: _builtins.float
-    """The factor from one wait to the next. Absent: 2. At least 1, finite."""
+    """The factor from one wait to the next. Absent: 2. 1 to 100."""
     jitter: _builtins.float
     """The random share of the wait, as a fraction: 0.2 is ± 20 %. Absent: 0.2. 0 to 1."""
     @_builtins.property
     def initial(self) -> _duration_pb2.Duration:
-        """The wait after the first attempt. Absent: 1 s. More than 0."""
+        """The wait after the first attempt. Absent: 1 s. More than 0, at most 366 days."""
 
     @_builtins.property
     def max(self) -> _duration_pb2.Duration:
-        """The longest wait before jitter. Absent: 5 min. At least `initial`."""
+        """The longest wait before jitter. Absent: 5 min. At least `initial`, at most 366 days."""
 
     def __init__(
         self,
@@ -468,7 +468,7 @@ class JobStatus(_message.Message):
     attempts: _builtins.int
     """How many attempts have started since the job was submitted or last requeued, without those given back at a worker's stop."""
     last_error: _builtins.str
-    """Why the last attempt did not succeed, at most 4 KiB. Empty: none failed."""
+    """Why the latest attempt that did not succeed ended, at most 4 KiB. Empty: none such."""
     type: _builtins.str
     """The name of the handler."""
     priority: Global___Priority.ValueType
@@ -480,7 +480,7 @@ class JobStatus(_message.Message):
     version: _builtins.int
     """Counts the changes of state, from 1; nothing else changes it."""
     worker_id: _builtins.str
-    """The worker that holds the job. Empty unless RUNNING."""
+    """The worker that holds the job, or held it last. Empty: none has."""
     result_json: _builtins.str
     """What the handler returned, one JSON document. Empty: nothing, or the job has not SUCCEEDED."""
     progress: _builtins.float
@@ -599,7 +599,7 @@ class JobEvent(_message.Message):
     version: _builtins.int
     """The job's version after the change; an event that reports progress repeats it."""
     last_error: _builtins.str
-    """Why the last attempt did not succeed. Empty: none failed."""
+    """As in JobStatus."""
     progress: _builtins.float
     """How far the handler says it is, in percent: 0 to 100."""
     progress_message: _builtins.str
