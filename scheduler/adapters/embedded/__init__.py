@@ -1,1 +1,7 @@
 """PostgreSQL and Valkey servers run from installed wheels."""
+
+from scheduler.adapters.embedded.errors import DirectoryInUseError, EmbeddedServerError, PortInUseError
+from scheduler.adapters.embedded.postgres import EmbeddedPostgres
+from scheduler.adapters.embedded.valkey import EmbeddedValkey
+
+__all__ = ["DirectoryInUseError", "EmbeddedPostgres", "EmbeddedServerError", "EmbeddedValkey", "PortInUseError"]
