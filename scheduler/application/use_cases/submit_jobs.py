@@ -1,0 +1,96 @@
+"""Accept jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler.application.best_effort import BestEffortQueue
+from scheduler.application.deadline import time_limit
+from scheduler.application.dto import SubmitOutcome, TakenName
+from scheduler.application.errors import DuplicateJobsError
+from scheduler.application.group_commit import FlushLimits, GroupCommit
+from scheduler.application.ports.clock import Clock
+from scheduler.application.ports.ids import Ids
+from scheduler.application.ports.job_repository import JobRepository
+from scheduler.application.ports.telemetry import SubmitTelemetry
+from scheduler.application.submission_plan import NamedSubmission, SubmissionPlan, plan_submissions
+from scheduler.domain.errors import SchedulerError
+from scheduler.domain.ids import JobId
+from scheduler.domain.submission import Submission
+
+STORE_SECONDS = 5.0
+"""One flush serves callers with different deadlines: it has its own."""
+_ROW_OVERHEAD_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitCommand:
+    """One job that a client asks for, under an id of the client's choice or of ours."""
+
+    submission: Submission
+    job_id: JobId | None = None
+
+
+class SubmitJobs:
+    """Store a request's jobs all together or not at all, once per name; the commit is the acknowledgement."""
+
+    def __init__(
+        self, *, repository: JobRepository, queue: BestEffortQueue, clock: Clock, ids: Ids, telemetry: SubmitTelemetry
+    ) -> None:
+        self._repository = repository
+        self._queue = queue
+        self._clock = clock
+        self._ids = ids
+        self._telemetry = telemetry
+        self._group = GroupCommit[NamedSubmission, Sequence[SubmitOutcome]](
+            self._flush, size_of=_size_of, limits=FlushLimits()
+        )
+
+    async def execute(self, commands: Sequence[SubmitCommand]) -> Sequence[SubmitOutcome]:
+        """Return one outcome a command; raises IdempotencyMismatchError when a name is taken by other content."""
+        try:
+            return await self._group.commit([self._name(command) for command in commands])
+        except SchedulerError as error:
+            self._telemetry.submit_failed(type(error).__name__)
+            raise
+
+    def _name(self, command: SubmitCommand) -> NamedSubmission:
+        return NamedSubmission(
+            submission=command.submission,
+            job_id=command.job_id or self._ids.job_id(),
+            named_by_client=command.job_id is not None,
+            op_id=self._ids.op_id(),
+        )
+
+    async def _flush(
+        self, requests: Sequence[Sequence[NamedSubmission]]
+    ) -> Sequence[Sequence[SubmitOutcome] | SchedulerError]:
+        with time_limit(STORE_SECONDS):
+            plan = await self._store(requests, self._clock.now())
+        self._telemetry.jobs_submitted(plan.created)
+        await self._queue.enqueue(plan.created)
+        return plan.results
+
+    async def _store(self, requests: Sequence[Sequence[NamedSubmission]], now: datetime) -> SubmissionPlan:
+        """Plan against what is stored, and again whenever someone else, or a lost reply of ours, was faster."""
+        everything = [item for request in requests for item in request]
+        suspects = [item for item in everything if item.may_be_taken]
+        while True:
+            plan = plan_submissions(requests, await self._find_taken(suspects), now)
+            try:
+                if plan.new_jobs:
+                    await self._repository.add_all(plan.new_jobs)
+            except DuplicateJobsError:
+                suspects = everything
+            else:
+                return plan
+
+    async def _find_taken(self, suspects: Sequence[NamedSubmission]) -> Sequence[TakenName]:
+        if not suspects:
+            return []
+        keys = [key for item in suspects if (key := item.submission.idempotency_key) is not None]
+        return await self._repository.find_taken([item.job_id for item in suspects], keys)
+
+
+def _size_of(item: NamedSubmission) -> int:
+    return _ROW_OVERHEAD_BYTES + len(item.submission.payload or "")
