@@ -1,0 +1,69 @@
+"""The priority queues, in memory."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from scheduler.adapters.memory.claim_shares import claim_shares
+from scheduler.adapters.memory.queue_state import MemoryQueueState, QueueData
+from scheduler.application.dto import QueueEntry
+from scheduler.application.ports.event_bus import EventBus
+from scheduler.application.ports.job_queue import JobQueue
+from scheduler.domain.events import WorkArrived
+from scheduler.domain.ids import JobId
+from scheduler.domain.priority import ClaimPlan, Priority
+
+
+class MemoryJobQueue(JobQueue):
+    """Hands out the entries of a MemoryQueueState; wakes idle workers through the bus."""
+
+    def __init__(self, state: MemoryQueueState, bus: EventBus) -> None:
+        self._state = state
+        self._bus = bus
+
+    async def enqueue_all(self, entries: Sequence[QueueEntry]) -> None:
+        """Put entries in their queues unless they are there, and wake idle workers once."""
+        async with self._state.command() as data:
+            for entry in entries:
+                data.enqueue(entry)
+        await self._bus.publish([WorkArrived()])
+
+    async def remove_all(self, ids: Sequence[JobId]) -> None:
+        """Take the ids out of every queue and out of `processing`."""
+        async with self._state.command() as data:
+            data.forget(ids)
+            for queue in data.queues.values():
+                for job_id in ids:
+                    queue.remove(job_id)
+
+    async def claim(self, plan: ClaimPlan, hand_out: timedelta) -> Sequence[QueueEntry]:
+        """Move what the plan asks for to `processing`, overdue after `hand_out`."""
+        async with self._state.command() as data:
+            entries = _planned(data, plan)
+            deadline = self._state.clock.now() + hand_out
+            for entry in entries:
+                data.queues[entry.priority].remove(entry.job_id)
+                data.processing.remove(entry.job_id)
+                data.processing.add(entry.job_id, deadline)
+        return entries
+
+    async def ack(self, ids: Sequence[JobId]) -> None:
+        """Forget handed-out ids."""
+        async with self._state.command() as data:
+            data.forget(ids)
+
+    async def give_back(self, entries: Sequence[QueueEntry]) -> None:
+        """Return handed-out entries to their places and wake idle workers once."""
+        async with self._state.command() as data:
+            data.forget([entry.job_id for entry in entries])
+            for entry in entries:
+                data.enqueue(entry)
+        await self._bus.publish([WorkArrived()])
+
+
+def _planned(data: QueueData, plan: ClaimPlan) -> list[QueueEntry]:
+    shares = claim_shares(plan, {priority: len(queue) for priority, queue in data.queues.items()})
+    return [
+        QueueEntry(job_id=job_id, priority=priority, queued_at=queued_at)
+        for priority in Priority
+        for queued_at, job_id in data.queues[priority].first(shares[priority])
+    ]

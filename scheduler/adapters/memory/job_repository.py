@@ -1,0 +1,97 @@
+"""The jobs, in memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from scheduler.adapters.memory.storable import check_change, check_new_job
+from scheduler.adapters.memory.store import JobRow, MemoryData, MemoryStore
+from scheduler.application.dto import Change, JobDetails, NewJob, TakenName
+from scheduler.application.errors import DuplicateJobsError
+from scheduler.application.ports.job_repository import JobRepository
+from scheduler.domain.ids import JobId
+from scheduler.domain.job import Job
+
+
+class MemoryJobRepository(JobRepository):
+    """Stores jobs and their transitions in a MemoryStore."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def find_taken(self, ids: Sequence[JobId], keys: Sequence[str]) -> Sequence[TakenName]:
+        """Return the stored jobs that hold one of these ids or idempotency keys."""
+        async with self._store.statement() as data:
+            holders = [*ids, *(data.keys[key] for key in keys if key in data.keys)]
+            return [_taken(row) for row in _rows(data, holders)]
+
+    async def add_all(self, jobs: Sequence[NewJob]) -> None:
+        """Store all jobs, or none."""
+        for new in jobs:
+            check_new_job(new)
+        async with self._store.statement() as data:
+            if _any_taken(data, jobs):
+                raise DuplicateJobsError
+            for new in jobs:
+                data.put(JobRow(job=new.job, payload=new.payload, op_id=new.op_id, created_op_id=new.op_id))
+
+    async def load(self, ids: Sequence[JobId]) -> Mapping[JobId, Job]:
+        """Return the jobs that exist."""
+        async with self._store.statement() as data:
+            return {row.job.id: row.job for row in _rows(data, ids)}
+
+    async def load_details(self, ids: Sequence[JobId]) -> Mapping[JobId, JobDetails]:
+        """Return the jobs that exist, with payloads and results."""
+        async with self._store.statement() as data:
+            rows = _rows(data, ids)
+            return {row.job.id: JobDetails(job=row.job, payload=row.payload, result=row.result) for row in rows}
+
+    async def apply(self, changes: Sequence[Change]) -> frozenset[JobId]:
+        """Store each transition whose job is still at the version before it; return the ids that now stand so."""
+        for change in changes:
+            check_change(change)
+        async with self._store.statement() as data:
+            return frozenset(change.job.id for change in changes if _apply(data, change))
+
+
+def _rows(data: MemoryData, ids: Sequence[JobId]) -> Iterator[JobRow]:
+    return (data.jobs[job_id] for job_id in dict.fromkeys(ids) if job_id in data.jobs)
+
+
+def _taken(row: JobRow) -> TakenName:
+    return TakenName(
+        job_id=row.job.id,
+        idempotency_key=row.job.idempotency_key,
+        request_hash=row.job.request_hash,
+        created_op_id=row.created_op_id,
+    )
+
+
+def _any_taken(data: MemoryData, jobs: Sequence[NewJob]) -> bool:
+    ids = [new.job.id for new in jobs]
+    keys = [new.job.idempotency_key for new in jobs if new.job.idempotency_key is not None]
+    twice = len(set(ids)) < len(ids) or len(set(keys)) < len(keys)
+    return twice or any(job_id in data.jobs for job_id in ids) or any(key in data.keys for key in keys)
+
+
+def _apply(data: MemoryData, change: Change) -> bool:
+    row = data.jobs.get(change.job.id)
+    if row is None:
+        return False
+    if row.job.version == change.job.version:
+        return row.op_id == change.op_id
+    if row.job.version != change.job.version - 1:
+        return False
+    data.put(_changed(row, change))
+    if change.ended is not None:
+        data.history.setdefault(change.job.id, {}).setdefault(change.ended.id.fence, change.ended)
+    return True
+
+
+def _changed(row: JobRow, change: Change) -> JobRow:
+    return replace(
+        row,
+        job=change.job,
+        op_id=change.op_id,
+        payload=row.payload if change.payload is None else change.payload,
+        result=row.result if change.result is None else change.result,
+    )

@@ -1,0 +1,36 @@
+"""Whether the queues were rebuilt since they were last lost, in memory."""
+
+from itertools import count
+
+from scheduler.adapters.memory.queue_state import MemoryQueueState
+from scheduler.application.ports.queue_maintenance import QueueEpoch
+
+_CURRENT = "current"
+
+
+class MemoryQueueEpoch(QueueEpoch):
+    """Keeps its mark among the data that can be lost."""
+
+    def __init__(self, state: MemoryQueueState) -> None:
+        self._state = state
+        self._tokens = count(1)
+
+    async def is_current(self) -> bool:
+        """Tell whether a full rebuild was finished on the data that is there now."""
+        async with self._state.command() as data:
+            return data.epoch == _CURRENT
+
+    async def begin_rebuild(self) -> str:
+        """Mark a rebuild as begun, or join the one that is under way; return its token."""
+        async with self._state.command() as data:
+            if data.epoch in {"", _CURRENT}:
+                data.epoch = f"building:{next(self._tokens)}"
+            return data.epoch
+
+    async def finish_rebuild(self, token: str) -> bool:
+        """Mark the rebuild as finished unless the data was lost meanwhile."""
+        async with self._state.command() as data:
+            if data.epoch != token:
+                return False
+            data.epoch = _CURRENT
+            return True

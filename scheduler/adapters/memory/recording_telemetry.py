@@ -1,0 +1,84 @@
+"""Remembers what it was told, for whoever asks what operators would have seen."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from scheduler.application.dto import QueueStats
+from scheduler.application.ports.queue_maintenance import QueueDepths
+from scheduler.application.ports.telemetry import FaultTelemetry, ReaperTelemetry, SubmitTelemetry, WorkerTelemetry
+from scheduler.domain.attempt import Attempt
+from scheduler.domain.ids import AttemptId, WorkerId
+from scheduler.domain.job import Job
+
+
+@dataclass(slots=True)
+class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, FaultTelemetry):
+    """Every telemetry port at once."""
+
+    submitted: list[Job] = field(default_factory=list)
+    submit_errors: list[str] = field(default_factory=list)
+    started: list[Job] = field(default_factory=list)
+    ended: list[tuple[Job, Attempt]] = field(default_factory=list)
+    stale: list[AttemptId] = field(default_factory=list)
+    inflight_counts: list[int] = field(default_factory=list)
+    renewals: list[tuple[WorkerId, str]] = field(default_factory=list)
+    released_due: list[Job] = field(default_factory=list)
+    recovered: list[Job] = field(default_factory=list)
+    repairs: Counter[str] = field(default_factory=Counter)
+    samples: list[tuple[QueueDepths | None, QueueStats, int]] = field(default_factory=list)
+    faults: list[tuple[str, BaseException]] = field(default_factory=list)
+    degraded_parts: set[str] = field(default_factory=set)
+
+    def jobs_submitted(self, jobs: Sequence[Job]) -> None:
+        """Remember acknowledged new jobs."""
+        self.submitted.extend(jobs)
+
+    def submit_failed(self, error_type: str) -> None:
+        """Remember a refused or failed submit."""
+        self.submit_errors.append(error_type)
+
+    def jobs_started(self, jobs: Sequence[Job]) -> None:
+        """Remember started jobs."""
+        self.started.extend(jobs)
+
+    def attempt_ended(self, job: Job, attempt: Attempt) -> None:
+        """Remember a recorded result."""
+        self.ended.append((job, attempt))
+
+    def stale_result(self, attempt_id: AttemptId) -> None:
+        """Remember a result that was refused."""
+        self.stale.append(attempt_id)
+
+    def inflight(self, count: int) -> None:
+        """Remember the number of running attempts."""
+        self.inflight_counts.append(count)
+
+    def lease_renewed(self, worker_id: WorkerId, *, result: str) -> None:
+        """Remember a renewal."""
+        self.renewals.append((worker_id, result))
+
+    def jobs_released_due(self, jobs: Sequence[Job]) -> None:
+        """Remember jobs that came due."""
+        self.released_due.extend(jobs)
+
+    def jobs_recovered(self, jobs: Sequence[Job]) -> None:
+        """Remember jobs taken back from lost workers."""
+        self.recovered.extend(jobs)
+
+    def queue_repaired(self, kind: str, count: int) -> None:
+        """Add up repairs by kind."""
+        self.repairs[kind] += count
+
+    def depths(self, queue: QueueDepths | None, store: QueueStats, workers: int) -> None:
+        """Remember a sample."""
+        self.samples.append((queue, store, workers))
+
+    def fault(self, event: str, error: BaseException, *, retry_in: timedelta | None = None) -> None:  # noqa: ARG002 - the port's own
+        """Remember a fault."""
+        self.faults.append((event, error))
+
+    def degraded(self, part: str, *, is_degraded: bool) -> None:
+        """Remember which parts the process works without."""
+        (self.degraded_parts.add if is_degraded else self.degraded_parts.discard)(part)
