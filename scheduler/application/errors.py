@@ -111,3 +111,12 @@ class OverloadedError(SchedulerError):
         """Keep when to try again."""
         super().__init__("too many submissions wait to be stored")
         self.retry_after = retry_after
+
+
+class PortInUseError(SchedulerError):
+    """Another process listens on the port that this one was told to serve."""
+
+    def __init__(self, port: int) -> None:
+        """Keep the port."""
+        super().__init__(f"port {port} is already in use")
+        self.port = port

@@ -78,3 +78,11 @@ class FaultTelemetry(Protocol):
     @abstractmethod
     def degraded(self, part: str, *, is_degraded: bool) -> None:
         """Set whether the process works without that part."""
+
+
+class RpcTelemetry(Protocol):
+    """Told by the server of the API."""
+
+    @abstractmethod
+    def rpc_ended(self, method: str, status: str, seconds: float) -> None:
+        """Count a call by its method's short name and its status name, and note how long it took."""
