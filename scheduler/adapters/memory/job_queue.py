@@ -1,9 +1,8 @@
 """The priority queues, in memory."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from scheduler.adapters.memory.claim_shares import claim_shares
 from scheduler.adapters.memory.queue_state import MemoryQueueState, QueueData
 from scheduler.application.dto import QueueEntry
 from scheduler.application.ports.event_bus import EventBus
@@ -38,13 +37,11 @@ class MemoryJobQueue(JobQueue):
     async def claim(self, plan: ClaimPlan, hand_out: timedelta) -> Sequence[QueueEntry]:
         """Move what the plan asks for to `processing`, overdue after `hand_out`."""
         async with self._state.command() as data:
-            entries = _planned(data, plan)
             deadline = self._state.clock.now() + hand_out
-            for entry in entries:
-                data.queues[entry.priority].remove(entry.job_id)
-                data.processing.remove(entry.job_id)
-                data.processing.add(entry.job_id, deadline)
-        return entries
+            claimed: list[QueueEntry] = []
+            for priority, quota in plan.quotas:
+                claimed += _hand_out(data, priority, min(quota, plan.limit - len(claimed)), deadline)
+        return claimed
 
     async def ack(self, ids: Sequence[JobId]) -> None:
         """Forget handed-out ids."""
@@ -52,18 +49,21 @@ class MemoryJobQueue(JobQueue):
             data.forget(ids)
 
     async def give_back(self, entries: Sequence[QueueEntry]) -> None:
-        """Return handed-out entries to their places and wake idle workers once."""
+        """Return entries that are still handed out to their places and wake idle workers once."""
         async with self._state.command() as data:
-            data.forget([entry.job_id for entry in entries])
-            for entry in entries:
+            back = [entry for entry in entries if data.processing.remove(entry.job_id)]
+            for entry in back:
                 data.enqueue(entry)
-        await self._bus.publish([WorkArrived()])
+        if back:
+            await self._bus.publish([WorkArrived()])
 
 
-def _planned(data: QueueData, plan: ClaimPlan) -> list[QueueEntry]:
-    shares = claim_shares(plan, {priority: len(queue) for priority, queue in data.queues.items()})
-    return [
-        QueueEntry(job_id=job_id, priority=priority, queued_at=queued_at)
-        for priority in Priority
-        for queued_at, job_id in data.queues[priority].first(shares[priority])
-    ]
+def _hand_out(data: QueueData, priority: Priority, count: int, deadline: datetime) -> list[QueueEntry]:
+    handed_out: list[QueueEntry] = []
+    while places := data.queues[priority].first(count - len(handed_out)):
+        for queued_at, job_id in places:
+            data.queues[priority].remove(job_id)
+            # An id that is handed out already only leaves the queue: its holder decides, or the reaper when overdue.
+            if data.processing.add(job_id, deadline):
+                handed_out.append(QueueEntry(job_id=job_id, priority=priority, queued_at=queued_at))
+    return handed_out

@@ -30,7 +30,6 @@ class MemoryQueueEpoch(QueueEpoch):
     async def finish_rebuild(self, token: str) -> bool:
         """Mark the rebuild as finished unless the data was lost meanwhile."""
         async with self._state.command() as data:
-            if data.epoch != token:
-                return False
-            data.epoch = _CURRENT
-            return True
+            if data.epoch == token:
+                data.epoch = _CURRENT
+            return data.epoch == _CURRENT

@@ -8,7 +8,9 @@ from uuid import UUID
 from scheduler.adapters.memory.queue_state import MemoryQueueState, QueueData
 from scheduler.adapters.memory.time_index import Place
 from scheduler.application.dto import QueueEntry
+from scheduler.application.ports.event_bus import EventBus
 from scheduler.application.ports.queue_maintenance import QueueDepths, QueueMaintenance, ScannedPage
+from scheduler.domain.events import WorkArrived
 from scheduler.domain.ids import JobId
 from scheduler.domain.priority import Priority
 
@@ -18,8 +20,9 @@ _SEPARATOR = "|"
 class MemoryQueueMaintenance(QueueMaintenance):
     """Repairs a MemoryQueueState, in which nothing can be junk."""
 
-    def __init__(self, state: MemoryQueueState) -> None:
+    def __init__(self, state: MemoryQueueState, bus: EventBus) -> None:
         self._state = state
+        self._bus = bus
 
     async def overdue(self, limit: int) -> Sequence[JobId]:
         """Return ids that were handed out and are overdue, the longest overdue first."""
@@ -35,12 +38,15 @@ class MemoryQueueMaintenance(QueueMaintenance):
             data.forget([job_id for job_id in gone if data.processing.is_until(job_id, now)])
             for entry in returned:
                 data.enqueue(entry)
+        await self._wake(len(returned))
         return len(returned)
 
     async def enqueue_missing(self, entries: Sequence[QueueEntry]) -> int:
         """Add entries that are neither in their queue nor handed out; return how many were missing."""
         async with self._state.command() as data:
-            return sum(entry.job_id not in data.processing and data.enqueue(entry) for entry in entries)
+            added = sum(entry.job_id not in data.processing and data.enqueue(entry) for entry in entries)
+        await self._wake(added)
+        return added
 
     async def scan(self, cursor: str | None, count: int) -> ScannedPage:
         """Return up to `count` members of the queues behind the cursor."""
@@ -59,6 +65,10 @@ class MemoryQueueMaintenance(QueueMaintenance):
         async with self._state.command() as data:
             queues = {priority: len(queue) for priority, queue in data.queues.items()}
             return QueueDepths(queues=queues, processing=len(data.processing))
+
+    async def _wake(self, arrived: int) -> None:
+        if arrived:
+            await self._bus.publish([WorkArrived()])
 
 
 def _behind(data: QueueData, cursor: str | None, count: int) -> list[tuple[Priority, Place]]:
