@@ -1,0 +1,32 @@
+"""How this project sets redis-py up."""
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+CONNECT_SECONDS = 2.0
+COMMAND_SECONDS = 2.0
+POOL_SIZE = 32
+IDLE_CHECK_SECONDS = 30
+
+
+def open_client(url: str, *, client_name: str) -> Redis:
+    """Make a client of a redis://, rediss:// or unix:// address; it connects when it is first used.
+
+    It never repeats a command by itself: a claim that is sent twice would hand out twice.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=POOL_SIZE,
+        timeout=COMMAND_SECONDS,
+        socket_timeout=COMMAND_SECONDS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=IDLE_CHECK_SECONDS,
+        client_name=client_name,
+    )
+    # Whatever the address asks for in its query string, the rest of this package relies on these.
+    pool.connection_kwargs.update(
+        retry=Retry(NoBackoff(), 0), retry_on_error=[], protocol=2, legacy_responses=False, decode_responses=False
+    )
+    return Redis.from_pool(pool)

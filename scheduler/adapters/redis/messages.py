@@ -1,0 +1,39 @@
+"""How events travel on channels: ids and versions, nothing else."""
+
+import re
+from uuid import UUID
+
+from scheduler.adapters.redis.keys import Keys
+from scheduler.domain.events import AttemptRevoked, Event, JobChanged, WorkArrived
+from scheduler.domain.ids import AttemptId, Fence, JobId, WorkerId
+from scheduler.domain.state import JobState
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_JOB = re.compile(rf"job:({_UUID}) ([0-9]{{1,18}}) ({'|'.join(JobState)}) ([0-9]{{1,9}})", re.ASCII)
+_WORKER = re.compile(rf"worker:({_UUID}) ({_UUID}) ([0-9]{{1,18}})", re.ASCII)
+
+
+def write_event(keys: Keys, event: Event) -> tuple[str, str]:
+    """Return the channel and the message."""
+    match event:
+        case WorkArrived():
+            return keys.wake, "1"
+        case JobChanged(job_id=job_id, version=version, state=state, attempts=attempts):
+            return keys.job(job_id), f"{version} {state} {attempts}"
+        case AttemptRevoked(worker_id=worker_id, attempt_id=attempt):
+            return keys.worker(worker_id), f"{attempt.job_id} {attempt.fence}"
+
+
+def read_event(keys: Keys, channel: bytes, message: bytes) -> Event | None:
+    """Return the event, or None for what nobody of us can have sent."""
+    name = channel.decode("utf-8", errors="replace")
+    if name == keys.wake:
+        return WorkArrived()
+    line = f"{name.removeprefix(keys.prefix)} {message.decode('utf-8', errors='replace')}"
+    if job := _JOB.fullmatch(line):
+        state = JobState(job[3])
+        return JobChanged(job_id=JobId(UUID(job[1])), version=int(job[2]), state=state, attempts=int(job[4]))
+    if worker := _WORKER.fullmatch(line):
+        attempt_id = AttemptId(JobId(UUID(worker[2])), Fence(int(worker[3])))
+        return AttemptRevoked(worker_id=WorkerId(UUID(worker[1])), attempt_id=attempt_id)
+    return None
