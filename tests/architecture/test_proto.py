@@ -45,7 +45,6 @@ ADDED_FIELDS = {
     "ListJobsRequest": "label_filter 6, created_after 7, created_before 8",
     "RetryPolicy": "initial 1, max 2, multiplier 3, jitter 4",
     "RequeueJobRequest": "job_id 1, payload_json 2, expected_version 3",
-    "RequeueJobsRequest": "filter 1, dry_run 2, limit 3, rate 4",
 }
 ORIGINAL_VALUES = {
     "Priority": "UNSPECIFIED 0, CRITICAL 1, HIGH 2, DEFAULT 3, LOW 4",

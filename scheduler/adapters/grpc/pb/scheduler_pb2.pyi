@@ -10,7 +10,8 @@ Rules that hold for every RPC:
   - No string sent by a client may hold a NUL character; one that does is refused with INVALID_ARGUMENT.
   - INVALID_ARGUMENT carries a google.rpc.BadRequest that names the field, e.g. `job.type` or `jobs[3].labels`.
   - UNAVAILABLE carries a google.rpc.RetryInfo: the database cannot be reached, and nothing acknowledged is lost.
-  - RESOURCE_EXHAUSTED: the server holds as many calls or streams as it may; try again later.
+  - RESOURCE_EXHAUSTED: the server holds as many calls or streams as it may; try again later. Also for a request of
+    more than 8 MiB, which is refused unread: never try that again.
   - UNAUTHENTICATED and PERMISSION_DENIED: where the server asks for credentials, they are missing or not enough.
   - INTERNAL carries a correlation id to look up in the server's log, and nothing else.
   - Times are UTC, with microseconds.
@@ -354,7 +355,7 @@ class SubmitJobsRequest(_message.Message):
     JOBS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]:
-        """The jobs to store: 1 to 1,000, together at most 4 MiB."""
+        """The jobs to store: 1 to 1,000, together at most 4 MiB as protobuf encodes them."""
 
     def __init__(
         self,
@@ -714,7 +715,9 @@ class ListJobsRequest(_message.Message):
     type_filter: _builtins.str
     """Only jobs of exactly this type. Empty: all."""
     page_size: _builtins.int
-    """How many jobs a page holds. 0: 50; more than 1,000: 1,000; negative: refused."""
+    """How many jobs a page holds at most. 0: 50; more than 1,000: 1,000; negative: refused. A page may hold fewer, so that
+    it stays below 4 MiB: only an empty next_page_token tells that it was the last.
+    """
     page_token: _builtins.str
     """Where to go on: next_page_token of the page before, with the same filters. Empty: the first page."""
     @_builtins.property
@@ -789,7 +792,7 @@ class RequeueJobRequest(_message.Message):
     job_id: _builtins.str
     """The job's id, a UUID. Required."""
     payload_json: _builtins.str
-    """A payload to run with from now on, under the rules of Job.payload_json. Absent: the payload stays. Empty: none."""
+    """A payload to run with from now on, under the rules of Job.payload_json. Empty or absent: the payload stays."""
     expected_version: _builtins.int
     """Requeue only if the job still has this version. 0: whatever its version."""
     def __init__(
@@ -834,148 +837,6 @@ class RequeueJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequeueJobResponse: _TypeAlias = RequeueJobResponse  # noqa: Y015
-
-@_typing.final
-class JobFilter(_message.Message):
-    """Which jobs to take: those that pass every filter that is set."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class LabelFilterEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    STATE_FILTER_FIELD_NUMBER: _builtins.int
-    PRIORITY_FILTER_FIELD_NUMBER: _builtins.int
-    TYPE_FILTER_FIELD_NUMBER: _builtins.int
-    LABEL_FILTER_FIELD_NUMBER: _builtins.int
-    CREATED_AFTER_FIELD_NUMBER: _builtins.int
-    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
-    ERROR_CONTAINS_FIELD_NUMBER: _builtins.int
-    FINISHED_AFTER_FIELD_NUMBER: _builtins.int
-    FINISHED_BEFORE_FIELD_NUMBER: _builtins.int
-    state_filter: Global___JobState.ValueType
-    """Only jobs in this state; FAILED, DEADLETTER or CANCELLED. UNSPECIFIED: FAILED and DEADLETTER."""
-    priority_filter: Global___Priority.ValueType
-    """Only jobs of this priority. UNSPECIFIED: all."""
-    type_filter: _builtins.str
-    """Only jobs of exactly this type. Empty: all."""
-    error_contains: _builtins.str
-    """Only jobs whose last_error holds this text, upper and lower case apart. Empty: all."""
-    @_builtins.property
-    def label_filter(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Only jobs with all of these labels. Empty: all."""
-
-    @_builtins.property
-    def created_after(self) -> _timestamp_pb2.Timestamp:
-        """Only jobs created at this time or later. Absent: all."""
-
-    @_builtins.property
-    def created_before(self) -> _timestamp_pb2.Timestamp:
-        """Only jobs created before this time. Absent: all."""
-
-    @_builtins.property
-    def finished_after(self) -> _timestamp_pb2.Timestamp:
-        """Only jobs that ended at this time or later. Absent: all."""
-
-    @_builtins.property
-    def finished_before(self) -> _timestamp_pb2.Timestamp:
-        """Only jobs that ended before this time. Absent: all."""
-
-    def __init__(
-        self,
-        *,
-        state_filter: Global___JobState.ValueType = ...,
-        priority_filter: Global___Priority.ValueType = ...,
-        type_filter: _builtins.str = ...,
-        label_filter: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-        created_after: _timestamp_pb2.Timestamp | None = ...,
-        created_before: _timestamp_pb2.Timestamp | None = ...,
-        error_contains: _builtins.str = ...,
-        finished_after: _timestamp_pb2.Timestamp | None = ...,
-        finished_before: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "finished_after", b"finished_after", "finished_before", b"finished_before"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "error_contains", b"error_contains", "finished_after", b"finished_after", "finished_before", b"finished_before", "label_filter", b"label_filter", "priority_filter", b"priority_filter", "state_filter", b"state_filter", "type_filter", b"type_filter"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___JobFilter: _TypeAlias = JobFilter  # noqa: Y015
-
-@_typing.final
-class RequeueJobsRequest(_message.Message):
-    """The request of RequeueJobs."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    FILTER_FIELD_NUMBER: _builtins.int
-    DRY_RUN_FIELD_NUMBER: _builtins.int
-    LIMIT_FIELD_NUMBER: _builtins.int
-    RATE_FIELD_NUMBER: _builtins.int
-    dry_run: _builtins.bool
-    """Only count the jobs, requeue none."""
-    limit: _builtins.int
-    """At most so many jobs. 0: all; negative: refused."""
-    rate: _builtins.int
-    """At most so many jobs a second. 0: as fast as it goes; negative: refused."""
-    @_builtins.property
-    def filter(self) -> Global___JobFilter:
-        """Which jobs to requeue. Absent: every FAILED or DEADLETTER job."""
-
-    def __init__(
-        self,
-        *,
-        filter: Global___JobFilter | None = ...,
-        dry_run: _builtins.bool = ...,
-        limit: _builtins.int = ...,
-        rate: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "filter", b"filter", "limit", b"limit", "rate", b"rate"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RequeueJobsRequest: _TypeAlias = RequeueJobsRequest  # noqa: Y015
-
-@_typing.final
-class RequeueJobsResponse(_message.Message):
-    """The answer of RequeueJobs."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    COUNT_FIELD_NUMBER: _builtins.int
-    count: _builtins.int
-    """How many jobs were requeued, or with dry_run would have been."""
-    def __init__(
-        self,
-        *,
-        count: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RequeueJobsResponse: _TypeAlias = RequeueJobsResponse  # noqa: Y015
 
 @_typing.final
 class ListAttemptsRequest(_message.Message):

@@ -72,11 +72,6 @@ class SchedulerServiceStub:
                 request_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobRequest.SerializeToString,
                 response_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobResponse.FromString,
                 _registered_method=True)
-        self.RequeueJobs = channel.unary_unary(
-                '/scheduler.v1.SchedulerService/RequeueJobs',
-                request_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsRequest.SerializeToString,
-                response_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsResponse.FromString,
-                _registered_method=True)
         self.ListAttempts = channel.unary_unary(
                 '/scheduler.v1.SchedulerService/ListAttempts',
                 request_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.ListAttemptsRequest.SerializeToString,
@@ -170,16 +165,6 @@ class SchedulerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RequeueJobs(self, request, context):
-        """Requeues all jobs that pass the filter, as RequeueJob does; a job that changes meanwhile is passed over.
-
-        Not atomic: when the call ends early, the jobs requeued so far stay requeued, and the same call goes on with the
-        rest. Errors: INVALID_ARGUMENT; UNAVAILABLE.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def ListAttempts(self, request, context):
         """Returns the attempts of one job, oldest first, those of earlier requeues and the running one included.
 
@@ -235,11 +220,6 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     servicer.RequeueJob,
                     request_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobRequest.FromString,
                     response_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobResponse.SerializeToString,
-            ),
-            'RequeueJobs': grpc.unary_unary_rpc_method_handler(
-                    servicer.RequeueJobs,
-                    request_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsRequest.FromString,
-                    response_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsResponse.SerializeToString,
             ),
             'ListAttempts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAttempts,
@@ -444,33 +424,6 @@ class SchedulerService:
             '/scheduler.v1.SchedulerService/RequeueJob',
             scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobRequest.SerializeToString,
             scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RequeueJobs(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/scheduler.v1.SchedulerService/RequeueJobs',
-            scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsRequest.SerializeToString,
-            scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

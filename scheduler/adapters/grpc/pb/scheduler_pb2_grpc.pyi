@@ -10,7 +10,8 @@ Rules that hold for every RPC:
   - No string sent by a client may hold a NUL character; one that does is refused with INVALID_ARGUMENT.
   - INVALID_ARGUMENT carries a google.rpc.BadRequest that names the field, e.g. `job.type` or `jobs[3].labels`.
   - UNAVAILABLE carries a google.rpc.RetryInfo: the database cannot be reached, and nothing acknowledged is lost.
-  - RESOURCE_EXHAUSTED: the server holds as many calls or streams as it may; try again later.
+  - RESOURCE_EXHAUSTED: the server holds as many calls or streams as it may; try again later. Also for a request of
+    more than 8 MiB, which is refused unread: never try that again.
   - UNAUTHENTICATED and PERMISSION_DENIED: where the server asks for credentials, they are missing or not enough.
   - INTERNAL carries a correlation id to look up in the server's log, and nothing else.
   - Times are UTC, with microseconds.
@@ -78,12 +79,6 @@ class SchedulerServiceStub:
 
     Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION when the job is in another state, or when its version is
     not expected_version; UNAVAILABLE.
-    """
-    RequeueJobs: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.RequeueJobsRequest, _scheduler_pb2.RequeueJobsResponse]
-    """Requeues all jobs that pass the filter, as RequeueJob does; a job that changes meanwhile is passed over.
-
-    Not atomic: when the call ends early, the jobs requeued so far stay requeued, and the same call goes on with the
-    rest. Errors: INVALID_ARGUMENT; UNAVAILABLE.
     """
     ListAttempts: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.ListAttemptsRequest, _scheduler_pb2.ListAttemptsResponse]
     """Returns the attempts of one job, oldest first, those of earlier requeues and the running one included.
@@ -189,18 +184,6 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION when the job is in another state, or when its version is
         not expected_version; UNAVAILABLE.
-        """
-
-    @_abc_1.abstractmethod
-    def RequeueJobs(
-        self,
-        request: _scheduler_pb2.RequeueJobsRequest,
-        context: _aio.ServicerContext[_scheduler_pb2.RequeueJobsRequest, _abc.Awaitable[_scheduler_pb2.RequeueJobsResponse]],
-    ) -> _abc.Awaitable[_scheduler_pb2.RequeueJobsResponse]:
-        """Requeues all jobs that pass the filter, as RequeueJob does; a job that changes meanwhile is passed over.
-
-        Not atomic: when the call ends early, the jobs requeued so far stay requeued, and the same call goes on with the
-        rest. Errors: INVALID_ARGUMENT; UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
