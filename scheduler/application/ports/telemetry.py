@@ -56,6 +56,10 @@ class ReaperTelemetry(Protocol):
         """Count scheduled and retrying jobs that came due."""
 
     @abstractmethod
+    def workers_closed(self, workers: Sequence[WorkerId]) -> None:
+        """Note workers whose lease expired."""
+
+    @abstractmethod
     def jobs_recovered(self, jobs: Sequence[Job]) -> None:
         """Count jobs taken back from lost workers."""
 

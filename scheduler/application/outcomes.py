@@ -1,0 +1,47 @@
+"""How an attempt ended, on its way to the store."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from scheduler.domain.job import Job
+from scheduler.domain.retry import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Success:
+    """The handler returned; `result` is a JSON document or None."""
+
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The worker gives the job back: it stops, or may not believe in its lease any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptResult:
+    """What became of a RUNNING job; `draw` is the chance that the retry policy may use."""
+
+    job: Job
+    outcome: Success | Failure | Released
+    ended_at: datetime
+    draw: float
+
+    @property
+    def result(self) -> str | None:
+        """Return the document that a success left."""
+        return self.outcome.result if isinstance(self.outcome, Success) else None
+
+    def decide(self) -> Job:
+        """Return the job as the domain wants it after this result."""
+        match self.outcome:
+            case Success():
+                return self.job.succeed(self.ended_at)
+            case Failure() as failure:
+                return self.job.fail(failure, self.ended_at, self.draw)
+            case Released():
+                return self.job.release(self.ended_at)
+            case _:
+                assert_never(self.outcome)

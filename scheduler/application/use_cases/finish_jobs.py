@@ -1,0 +1,45 @@
+"""Record how attempts ended."""
+
+from collections.abc import Sequence
+
+from scheduler.application.best_effort import BestEffortQueue
+from scheduler.application.dto import Change
+from scheduler.application.outcomes import AttemptResult
+from scheduler.application.ports.job_repository import JobRepository
+from scheduler.application.ports.telemetry import WorkerTelemetry
+from scheduler.application.transitions import Transitions
+
+
+class FinishJobs:
+    """Of all attempts of a job one result is accepted: the one under the current fence. Others change nothing."""
+
+    def __init__(
+        self,
+        *,
+        repository: JobRepository,
+        queue: BestEffortQueue,
+        transitions: Transitions,
+        telemetry: WorkerTelemetry,
+    ) -> None:
+        self._repository = repository
+        self._queue = queue
+        self._transitions = transitions
+        self._telemetry = telemetry
+
+    async def execute(self, results: Sequence[AttemptResult]) -> None:
+        """Store all results; raises StoreUnavailableError and StoreRejectedError."""
+        changes = [self._change(result) for result in results]
+        applied = await self._repository.apply(changes)
+        accepted = [change for change in changes if change.job.id in applied]
+        for result in results:
+            if result.job.id not in applied:
+                self._telemetry.stale_result(result.job.attempt_id)
+        for change in accepted:
+            if change.ended is not None:
+                self._telemetry.attempt_ended(change.job, change.ended)
+        jobs = [change.job for change in accepted]
+        await self._queue.enqueue(jobs)
+        await self._queue.announce(jobs)
+
+    def _change(self, result: AttemptResult) -> Change:
+        return self._transitions.change(result.job, result.decide(), result=result.result)

@@ -1,0 +1,93 @@
+"""Keep the queue true to the store."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from scheduler.application.dto import QueueEntry, SweepCursor
+from scheduler.application.ports.clock import Clock
+from scheduler.application.ports.job_repository import JobRepository
+from scheduler.application.ports.job_sweeper import JobSweeper
+from scheduler.application.ports.queue_maintenance import QueueEpoch, QueueMaintenance
+from scheduler.application.ports.telemetry import ReaperTelemetry
+from scheduler.domain.ids import JobId
+from scheduler.domain.job import Job
+from scheduler.domain.priority import Priority
+from scheduler.domain.state import JobState
+
+PAGE = 2000
+SETTLED_AFTER = timedelta(seconds=5)
+"""Younger jobs may be on their way to the queue: their submitter enqueues them itself."""
+
+
+class ReconcileQueue:
+    """One endless sweep both ways. It keeps no watermark, for jobs are not committed in the order of their times."""
+
+    def __init__(
+        self,
+        *,
+        repository: JobRepository,
+        sweeper: JobSweeper,
+        maintenance: QueueMaintenance,
+        epoch: QueueEpoch,
+        clock: Clock,
+        telemetry: ReaperTelemetry,
+    ) -> None:
+        self._repository = repository
+        self._sweeper = sweeper
+        self._maintenance = maintenance
+        self._epoch = epoch
+        self._clock = clock
+        self._telemetry = telemetry
+        self._cursors: dict[Priority, SweepCursor] = {}
+        self._scan_cursor: str | None = None
+
+    async def execute(self) -> None:
+        """Do one round; a full unpaced one when the queue lost its data."""
+        if not await self._epoch.is_current():
+            await self._rebuild()
+        settled = self._clock.now() - SETTLED_AFTER
+        self._cursors = await self._add_missing(self._cursors, queued_before=settled)
+        await self._remove_ghosts()
+
+    async def _rebuild(self) -> None:
+        token = await self._epoch.begin_rebuild()
+        cursors: dict[Priority, SweepCursor] = {}
+        while cursors := await self._add_missing(cursors, queued_before=self._clock.now()):
+            pass
+        if await self._epoch.finish_rebuild(token):
+            self._telemetry.queue_repaired("rebuild", 1)
+
+    async def _add_missing(
+        self, after: dict[Priority, SweepCursor], *, queued_before: datetime
+    ) -> dict[Priority, SweepCursor]:
+        """Check one page per priority; return where each goes on, without those that begin a new round."""
+        page = await self._sweeper.queued_page(after, queued_before=queued_before, limit=PAGE)
+        if page:
+            self._telemetry.queue_repaired("missing", await self._maintenance.enqueue_missing(page))
+        return _next_cursors(page)
+
+    async def _remove_ghosts(self) -> None:
+        page = await self._maintenance.scan(self._scan_cursor, PAGE)
+        self._scan_cursor = page.next
+        self._telemetry.queue_repaired("junk", page.junk)
+        if page.entries:
+            ids = [job_id for _, job_id in page.entries]
+            ghosts = _ghosts(page.entries, await self._repository.load(ids))
+            self._telemetry.queue_repaired("ghost", await self._maintenance.discard(ghosts))
+
+
+def _next_cursors(page: Sequence[QueueEntry]) -> dict[Priority, SweepCursor]:
+    cursors = {}
+    for priority in Priority:
+        entries = [entry for entry in page if entry.priority is priority]
+        if len(entries) == PAGE:
+            cursors[priority] = SweepCursor(queued_at=entries[-1].queued_at, job_id=entries[-1].job_id)
+    return cursors
+
+
+def _ghosts(entries: Sequence[tuple[Priority, JobId]], jobs: Mapping[JobId, Job]) -> list[tuple[Priority, JobId]]:
+    return [(priority, job_id) for priority, job_id in entries if not _belongs(jobs.get(job_id), priority)]
+
+
+def _belongs(job: Job | None, priority: Priority) -> bool:
+    return job is not None and job.state is JobState.QUEUED and job.priority is priority

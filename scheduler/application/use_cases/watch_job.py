@@ -1,0 +1,33 @@
+"""Follow one job to its end."""
+
+from collections.abc import AsyncIterator
+
+from scheduler.application.errors import UnknownVersionError
+from scheduler.application.watch_hub import WatchHub
+from scheduler.domain.ids import JobId
+from scheduler.domain.job import Job
+
+
+class WatchJob:
+    """A watcher sees strictly increasing versions; some may be skipped, the newest never, a final one is the last."""
+
+    def __init__(self, *, hub: WatchHub) -> None:
+        self._hub = hub
+
+    async def execute(self, job_id: JobId, after_version: int | None = None) -> AsyncIterator[Job]:
+        """Yield the current state unless it is `after_version` itself, then newer ones.
+
+        Raises JobNotFoundError, UnknownVersionError, TooManyWatchersError, ServerStoppingError, StoreUnavailableError.
+        """
+        seen = after_version or 0
+        with self._hub.watch(job_id) as watcher:
+            job = await watcher.next()
+            if seen > job.version:
+                raise UnknownVersionError(job_id, seen, job.version)
+            while True:
+                if job.version > seen:
+                    seen = job.version
+                    yield job
+                if job.is_final:
+                    return
+                job = await watcher.next()

@@ -1,0 +1,183 @@
+"""One reader for all watchers of a process: hints tell when to read, SQL tells what to say."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from scheduler.application.errors import (
+    JobNotFoundError,
+    QueueUnavailableError,
+    ServerStoppingError,
+    StoreUnavailableError,
+    TooManyWatchersError,
+)
+from scheduler.application.loops import run_until, spread, wait_until
+from scheduler.application.ports.event_bus import EventBus, Subscription
+from scheduler.application.ports.job_repository import JobRepository
+from scheduler.application.ports.randomness import Randomness
+from scheduler.application.ports.telemetry import FaultTelemetry
+from scheduler.domain.errors import SchedulerError
+from scheduler.domain.events import JobChanged
+from scheduler.domain.ids import JobId
+from scheduler.domain.job import Job
+
+MAX_WATCHERS = 10_000
+POLL_SECONDS = 5.0
+POLL_SECONDS_WITHOUT_HINTS = 0.5
+
+
+class Watcher:
+    """One stream's view of one job: always the newest state read, never a backlog."""
+
+    def __init__(self, job_id: JobId) -> None:
+        self.job_id = job_id
+        self._job: Job | None = None
+        self._error: SchedulerError | None = None
+        self._news = asyncio.Event()
+
+    @property
+    def has_state(self) -> bool:
+        """Tell whether the job was read at least once."""
+        return self._job is not None
+
+    def show(self, job: Job) -> None:
+        """Offer a state; an older one than the last is ignored."""
+        if self._job is None or job.version > self._job.version:
+            self._job = job
+            self._news.set()
+
+    def fail(self, error: SchedulerError) -> None:
+        """End the watch with an error."""
+        self._error = error
+        self._news.set()
+
+    async def next(self) -> Job:
+        """Wait for a newer state; raises what ended the watch."""
+        await self._news.wait()
+        self._news.clear()
+        if self._error is not None:
+            raise self._error
+        if self._job is None:
+            raise JobNotFoundError(self.job_id)
+        return self._job
+
+
+class WatchHub:
+    """Reads all jobs that are watched and may have changed, in one statement, and shows them to their watchers."""
+
+    def __init__(
+        self, *, repository: JobRepository, bus: EventBus, faults: FaultTelemetry, randomness: Randomness
+    ) -> None:
+        self._repository = repository
+        self._bus = bus
+        self._faults = faults
+        self._randomness = randomness
+        self._watchers: defaultdict[JobId, set[Watcher]] = defaultdict(set)
+        self._count = 0
+        self._due: set[JobId] = set()
+        self._wake = asyncio.Event()
+        self._subscription: Subscription | None = None
+        self._subscribed: set[JobId] = set()
+        self._stopped = False
+
+    @contextmanager
+    def watch(self, job_id: JobId) -> Iterator[Watcher]:
+        """Watch a job while inside; raises TooManyWatchersError and ServerStoppingError."""
+        if self._stopped:
+            raise ServerStoppingError
+        if self._count >= MAX_WATCHERS:
+            raise TooManyWatchersError(MAX_WATCHERS)
+        watcher = Watcher(job_id)
+        self._watchers[job_id].add(watcher)
+        self._count += 1
+        self._mark([job_id])
+        try:
+            yield watcher
+        finally:
+            self._count -= 1
+            self._watchers[job_id].discard(watcher)
+            if not self._watchers[job_id]:
+                del self._watchers[job_id]
+
+    def stop(self) -> None:
+        """End all watches, now and later, with ServerStoppingError."""
+        self._stopped = True
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.fail(ServerStoppingError())
+
+    async def listen(self, stopping: asyncio.Event) -> None:
+        """Hear hints until stopped; without Redis try again and again while the hub polls."""
+        while not stopping.is_set():
+            try:
+                await run_until(self._hear(), stopping)
+            except QueueUnavailableError as error:
+                self._faults.fault("watch_hints_lost", error)
+                await wait_until(stopping, spread(1.0, self._randomness.draw()))
+            finally:
+                self._subscription = None
+                self._subscribed.clear()
+                self._wake.set()
+
+    async def _hear(self) -> None:
+        async with self._bus.subscribe() as subscription:
+            self._subscription = subscription
+            self._mark(list(self._watchers))
+            async for event in subscription.events():
+                if isinstance(event, JobChanged) and event.job_id in self._watchers:
+                    self._mark([event.job_id])
+
+    def _mark(self, ids: list[JobId]) -> None:
+        self._due.update(ids)
+        self._wake.set()
+
+    async def refresh_once(self) -> bool:
+        """Wait for hints or the poll's time, then read and show what is due; always asks to be called again."""
+        poll = POLL_SECONDS if self._subscription is not None else POLL_SECONDS_WITHOUT_HINTS
+        if not await wait_until(self._wake, spread(poll, self._randomness.draw())):
+            self._due.update(self._watchers)
+        self._wake.clear()
+        await self._follow_subscription()
+        due = [job_id for job_id in self._due if job_id in self._watchers]
+        self._due.clear()
+        if due:
+            await self._show(due)
+        return True
+
+    async def _follow_subscription(self) -> None:
+        """Subscribe before reading: a change after the read then always brings a hint."""
+        if self._subscription is None:
+            return
+        watched = set(self._watchers)
+        new, gone = watched - self._subscribed, self._subscribed - watched
+        try:
+            if new:
+                await self._subscription.watch_jobs(list(new))
+            if gone:
+                await self._subscription.unwatch_jobs(list(gone))
+        except QueueUnavailableError as error:
+            self._faults.fault("watch_hints_lost", error)
+        else:
+            self._subscribed = watched
+
+    async def _show(self, due: list[JobId]) -> None:
+        try:
+            jobs = await self._repository.load(due)
+        except StoreUnavailableError as error:
+            self._due.update(due)
+            self._refuse_newcomers(due, error)
+            raise
+        for job_id in due:
+            for watcher in tuple(self._watchers.get(job_id, ())):
+                job = jobs.get(job_id)
+                if job is None:
+                    watcher.fail(JobNotFoundError(job_id))
+                else:
+                    watcher.show(job)
+
+    def _refuse_newcomers(self, due: list[JobId], error: StoreUnavailableError) -> None:
+        for job_id in due:
+            for watcher in self._watchers.get(job_id, ()):
+                if not watcher.has_state:
+                    watcher.fail(error)

@@ -1,0 +1,137 @@
+"""From a started job to its recorded result."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from scheduler.application.dto import StartedJob
+from scheduler.application.errors import StoreRejectedError, StoreUnavailableError
+from scheduler.application.group_commit import FlushLimits, GroupCommit
+from scheduler.application.loops import spread
+from scheduler.application.outcomes import AttemptResult, Released, Success
+from scheduler.application.ports.clock import Clock
+from scheduler.application.ports.handlers import JobContext
+from scheduler.application.ports.randomness import Randomness
+from scheduler.application.ports.telemetry import FaultTelemetry, WorkerTelemetry
+from scheduler.application.use_cases.finish_jobs import FinishJobs
+from scheduler.application.use_cases.run_job import RunJob
+from scheduler.application.worker.attempts import AttemptTable, RunningAttempt, StopReason
+from scheduler.domain.errors import SchedulerError
+from scheduler.domain.ids import WorkerId
+from scheduler.domain.retry import Failure, FailureKind
+
+STUCK_AFTER = timedelta(seconds=30)
+"""A handler that runs this long past its deadline cannot be stopped."""
+RECORD_RETRY_SECONDS = 0.5
+_ROW_OVERHEAD_BYTES = 256
+
+
+class AttemptRunner:
+    """Runs each job in a task of its own and keeps its slot until the result is recorded or refused."""
+
+    def __init__(
+        self,
+        *,
+        table: AttemptTable,
+        run_job: RunJob,
+        finish_jobs: FinishJobs,
+        clock: Clock,
+        randomness: Randomness,
+        telemetry: WorkerTelemetry,
+        faults: FaultTelemetry,
+    ) -> None:
+        self._table = table
+        self._run_job = run_job
+        self._finish_jobs = finish_jobs
+        self._clock = clock
+        self._randomness = randomness
+        self._telemetry = telemetry
+        self._faults = faults
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._results = GroupCommit[AttemptResult, None](self._flush, size_of=_size_of, limits=FlushLimits())
+
+    def launch(self, started: StartedJob, worker_id: WorkerId) -> None:
+        """Take a slot and run the job in it."""
+        overdue_at = self._clock.monotonic() + (started.job.timeout + STUCK_AFTER).total_seconds()
+        attempt = RunningAttempt(started, overdue_at=overdue_at)
+        self._table.add(attempt)
+        task = asyncio.create_task(self._live(attempt, worker_id))
+        attempt.begin(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._telemetry.inflight(len(self._table))
+
+    async def record(self, result: AttemptResult) -> None:
+        """Record a result; wait for the store as long as it takes. Returns when it is accepted or refused as stale."""
+        while True:
+            try:
+                return await self._results.commit([result])
+            except StoreUnavailableError as error:
+                pause = spread(RECORD_RETRY_SECONDS, self._randomness.draw())
+                self._faults.fault("results_wait_for_store", error, retry_in=timedelta(seconds=pause))
+                await asyncio.sleep(pause)
+
+    def release(self, attempt: RunningAttempt) -> AttemptResult:
+        """Return the result that gives the attempt's job back unburnt."""
+        return self._result(attempt, Released())
+
+    def abandon(self) -> None:
+        """Cancel what is left, results included: the process ends and its lease is closed or runs out."""
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    async def _live(self, attempt: RunningAttempt, worker_id: WorkerId) -> None:
+        try:
+            outcome = await self._run(attempt, worker_id)
+            attempt.handler_ended()
+            if outcome is not None:
+                await self._record_or_fail(self._result(attempt, outcome))
+        finally:
+            self._table.remove(attempt)
+            self._telemetry.inflight(len(self._table))
+
+    async def _run(self, attempt: RunningAttempt, worker_id: WorkerId) -> Success | Failure | Released | None:
+        """Return the handler's outcome, Released when the worker stopped it, None when the job is not ours any more."""
+        try:
+            return await self._run_job.execute(attempt.started, _context(attempt, worker_id))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if attempt.stop_reason is None or task is None:
+                raise
+            task.uncancel()
+            return Released() if attempt.stop_reason is StopReason.RELEASED else None
+
+    def _result(self, attempt: RunningAttempt, outcome: Success | Failure | Released) -> AttemptResult:
+        now = self._clock.now()
+        return AttemptResult(job=attempt.started.job, outcome=outcome, ended_at=now, draw=self._randomness.draw())
+
+    async def _record_or_fail(self, result: AttemptResult) -> None:
+        try:
+            await self.record(result)
+        except StoreRejectedError as error:
+            self._faults.fault("result_refused_by_store", error)
+            failure = Failure(kind=FailureKind.ERROR, error="the store refused the result")
+            await self.record(
+                AttemptResult(job=result.job, outcome=failure, ended_at=result.ended_at, draw=result.draw)
+            )
+
+    async def _flush(self, requests: Sequence[Sequence[AttemptResult]]) -> Sequence[SchedulerError | None]:
+        await self._finish_jobs.execute([result for request in requests for result in request])
+        return [None] * len(requests)
+
+
+def _context(attempt: RunningAttempt, worker_id: WorkerId) -> JobContext:
+    job = attempt.started.job
+    return JobContext(
+        attempt_id=job.attempt_id,
+        job_type=job.type,
+        attempt=job.attempts,
+        max_attempts=job.max_attempts,
+        worker_id=worker_id,
+        deadline=job.updated_at + job.timeout,
+        cancelled=attempt.cancelled,
+    )
+
+
+def _size_of(result: AttemptResult) -> int:
+    return _ROW_OVERHEAD_BYTES + len(result.result or "")
