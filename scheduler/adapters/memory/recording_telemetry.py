@@ -25,6 +25,7 @@ class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, Faul
     inflight_counts: list[int] = field(default_factory=list)
     renewals: list[tuple[WorkerId, str]] = field(default_factory=list)
     released_due: list[Job] = field(default_factory=list)
+    closed_workers: list[WorkerId] = field(default_factory=list)
     recovered: list[Job] = field(default_factory=list)
     repairs: Counter[str] = field(default_factory=Counter)
     samples: list[tuple[QueueDepths | None, QueueStats, int]] = field(default_factory=list)
@@ -62,6 +63,10 @@ class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, Faul
     def jobs_released_due(self, jobs: Sequence[Job]) -> None:
         """Remember jobs that came due."""
         self.released_due.extend(jobs)
+
+    def workers_closed(self, workers: Sequence[WorkerId]) -> None:
+        """Remember lost workers."""
+        self.closed_workers.extend(workers)
 
     def jobs_recovered(self, jobs: Sequence[Job]) -> None:
         """Remember jobs taken back from lost workers."""

@@ -1,0 +1,60 @@
+"""One way out for all logs: ours by structlog, those of libraries by the standard library, one line each."""
+
+import logging
+import sys
+from typing import Literal, TextIO
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import Processor
+
+from scheduler.adapters.logging.redaction import redact
+
+LogFormat = Literal["json", "console"]
+# Chatty below WARNING, and about nothing that an operator can act on.
+_QUIET_LIBRARIES = ("aiohttp.access", "asyncio", "grpc._cython.cygrpc")
+
+
+def configure_logging(*, level: str, log_format: LogFormat, stream: TextIO = sys.stderr) -> None:
+    """Send every log of this process at or above `level` ("DEBUG" … "CRITICAL") to the stream; may be called again."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_formatter(log_format, colors=stream.isatty()))
+    logging.basicConfig(handlers=[handler], level=number, force=True)
+    for library in _QUIET_LIBRARIES:
+        logging.getLogger(library).setLevel(max(number, logging.WARNING))
+    structlog.configure(
+        processors=[*_enrichers(), ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _enrichers() -> list[Processor]:
+    """Return what must run while the caller's context is there."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _formatter(log_format: LogFormat, *, colors: bool) -> ProcessorFormatter:
+    return ProcessorFormatter(
+        foreign_pre_chain=_enrichers(),
+        processors=[
+            ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.UnicodeDecoder(),
+            redact,
+            _renderer(log_format, colors=colors),
+        ],
+    )
+
+
+def _renderer(log_format: LogFormat, *, colors: bool) -> Processor:
+    if log_format == "json":
+        return structlog.processors.JSONRenderer(default=str)
+    return structlog.dev.ConsoleRenderer(colors=colors)

@@ -1,0 +1,21 @@
+"""A process that logs a bit of everything: argv is level and format."""
+
+import logging
+import sys
+from typing import cast
+
+import structlog
+
+from scheduler.adapters.logging.configuration import LogFormat, configure_logging
+
+configure_logging(level=sys.argv[1], log_format=cast("LogFormat", sys.argv[2]))
+log = structlog.get_logger("scheduler.test")
+log.debug("detail", job_id="1")
+with structlog.contextvars.bound_contextvars(worker_id="w-1"):
+    log.info("job_failed", job_id="2", error="redis://user:hunter2@host:6379/0", payload='{"a": 1}')
+logging.getLogger("some.library").warning("connected with password=%s", "hunter2")
+logging.getLogger("some.library").debug("library detail")
+try:
+    int("two\nlines")
+except ValueError:
+    log.exception("loop_failed")

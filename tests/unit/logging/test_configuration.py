@@ -1,0 +1,86 @@
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from scheduler.adapters.logging.redaction import redact_text
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def spoken(level: str, log_format: str) -> str:
+    """What a real process writes to its standard error."""
+    command = [sys.executable, "-m", "tests.unit.logging.speaker", level, log_format]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout == ""
+    return said.stderr
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[dict[str, str]]:
+    return [json.loads(line) for line in spoken("info", "json").splitlines()]
+
+
+def test_each_event_is_one_line_of_json(lines: list[dict[str, str]]) -> None:
+    assert [line["event"] for line in lines] == ["job_failed", "connected with password=***", "loop_failed"]
+
+
+def test_a_line_says_who_spoke_how_loud_and_in_which_context(lines: list[dict[str, str]]) -> None:
+    expected = {"logger": "scheduler.test", "level": "info", "job_id": "2", "worker_id": "w-1"}
+    assert expected.items() <= lines[0].items()
+
+
+def test_times_are_utc(lines: list[dict[str, str]]) -> None:
+    at = datetime.fromisoformat(lines[0]["timestamp"])
+
+    assert at.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - at) < timedelta(hours=1)
+
+
+def test_libraries_speak_through_the_same_format(lines: list[dict[str, str]]) -> None:
+    assert {"logger": "some.library", "level": "warning"}.items() <= lines[1].items()
+
+
+def test_neither_payloads_nor_secrets_are_written(lines: list[dict[str, str]]) -> None:
+    assert lines[0]["payload"] == "***"
+    assert lines[0]["error"] == "redis://***@host:6379/0"
+    assert "hunter2" not in json.dumps(lines)
+
+
+def test_an_exception_keeps_its_traceback_in_its_line(lines: list[dict[str, str]]) -> None:
+    assert "Traceback" in lines[2]["exception"]
+    assert "ValueError: invalid literal" in lines[2]["exception"]
+
+
+def test_debug_shows_ours_and_the_libraries_details() -> None:
+    events = [json.loads(line)["event"] for line in spoken("DEBUG", "json").splitlines()]
+
+    assert events[0] == "detail"
+    assert "library detail" in events
+
+
+def test_the_console_format_is_for_people() -> None:
+    text = spoken("WARNING", "console")
+
+    assert "job_failed" not in text
+    assert "loop_failed" in text
+    assert "\x1b" not in text
+    assert not text.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("postgresql://root:pa:ss@db:26257/x?sslmode=require", "postgresql://***@db:26257/x?sslmode=require"),
+        ("redis://:pass@host", "redis://***@host"),
+        ("host=db password='a b' user=x", "host=db password=*** user=x"),
+        ("https://example.org/a@b", "https://example.org/a@b"),
+        ("password authentication failed for user x", "password authentication failed for user x"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_credentials_are_cut_out_of_texts(text: str, expected: str) -> None:
+    assert redact_text(text) == expected
