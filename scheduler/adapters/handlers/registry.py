@@ -1,0 +1,36 @@
+"""Which code does which job type."""
+
+from collections.abc import Sequence
+
+from scheduler.application.ports.handlers import Handler, HandlerRegistry
+from scheduler.domain.errors import SchedulerError
+
+
+class DuplicateHandlerError(SchedulerError):
+    """A job type was given a second handler."""
+
+    def __init__(self, job_type: str) -> None:
+        """Keep the job type."""
+        super().__init__(f"job type {job_type!r} already has a handler")
+        self.job_type = job_type
+
+
+class Registry(HandlerRegistry):
+    """Handlers by job type, filled before the worker starts."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    def register(self, job_type: str, handler: Handler) -> None:
+        """Add a handler; raise DuplicateHandlerError when the type has one."""
+        if job_type in self._handlers:
+            raise DuplicateHandlerError(job_type)
+        self._handlers[job_type] = handler
+
+    def find(self, job_type: str) -> Handler | None:
+        """Return the handler of the job type, or None."""
+        return self._handlers.get(job_type)
+
+    def types(self) -> Sequence[str]:
+        """Return the registered job types, sorted."""
+        return sorted(self._handlers)
