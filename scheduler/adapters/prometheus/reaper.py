@@ -12,6 +12,7 @@ from scheduler.application.dto import QueueDepth, QueueStats
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.queue_maintenance import QueueDepths
 from scheduler.application.ports.telemetry import ReaperTelemetry
+from scheduler.domain.ids import WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
@@ -26,6 +27,7 @@ class ReaperMetrics(ReaperTelemetry):
         self._due = by_priority(
             metrics.counter("retry_pump_jobs_requeued_total", "Scheduled and retrying jobs that came due.", "priority")
         )
+        self._lost = metrics.counter("workers_lost_total", "Worker processes whose lease expired.")
         self._recovered = by_priority(
             metrics.counter("reaper_jobs_recovered_total", "Jobs taken back from lost workers.", "priority")
         )
@@ -37,6 +39,10 @@ class ReaperMetrics(ReaperTelemetry):
     def jobs_released_due(self, jobs: Sequence[Job]) -> None:
         """Count by priority."""
         _count(self._due, jobs)
+
+    def workers_closed(self, workers: Sequence[WorkerId]) -> None:
+        """Count them."""
+        self._lost.inc(len(workers))
 
     def jobs_recovered(self, jobs: Sequence[Job]) -> None:
         """Count by priority, those that ended in the dead letters there too."""
