@@ -53,11 +53,14 @@ class ReadinessCheck:
     async def check(self) -> Readiness:
         """Return the state of all dependencies, at most `max_age` old."""
         async with self._lock:
-            if not self._stopping and self._outdated():
-                found = await self._probe_all()
-                self._last = (self._clock.monotonic(), found)
+            await self._refresh()
         # Whoever waited while the process began to stop learns it too.
         return STOPPING if self._stopping or self._last is None else self._last[1]
+
+    async def _refresh(self) -> None:
+        if not self._stopping and self._outdated():
+            found = await self._probe_all()
+            self._last = (self._clock.monotonic(), found)
 
     def _outdated(self) -> bool:
         return self._last is None or self._clock.monotonic() - self._last[0] >= self._max_age
