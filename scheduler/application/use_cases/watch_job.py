@@ -1,6 +1,6 @@
 """Follow one job to its end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from scheduler.application.errors import UnknownVersionError
 from scheduler.application.watch_hub import WatchHub
@@ -14,7 +14,7 @@ class WatchJob:
     def __init__(self, *, hub: WatchHub) -> None:
         self._hub = hub
 
-    async def execute(self, job_id: JobId, after_version: int | None = None) -> AsyncIterator[Job]:
+    async def execute(self, job_id: JobId, after_version: int | None = None) -> AsyncGenerator[Job]:
         """Yield the current state unless it is `after_version` itself, then newer ones.
 
         Raises JobNotFoundError, UnknownVersionError, TooManyWatchersError, ServerStoppingError, StoreUnavailableError.

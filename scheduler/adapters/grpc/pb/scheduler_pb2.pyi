@@ -995,7 +995,7 @@ class GetQueueStatsResponse(_message.Message):
     RETRYING_FIELD_NUMBER: _builtins.int
     DEAD_LETTERS_FIELD_NUMBER: _builtins.int
     processing: _builtins.int
-    """How many jobs are handed out or RUNNING."""
+    """How many jobs are RUNNING."""
     scheduled: _builtins.int
     """How many jobs are SCHEDULED."""
     retrying: _builtins.int

@@ -1,0 +1,133 @@
+"""From requests to what use cases take. The domain validates; refused here is what only the wire can get wrong.
+
+Every error is an InvalidFieldError that names the wire's field with its path from the request.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+from uuid import UUID
+
+from scheduler.adapters.grpc.enums import PRIORITIES, STATES, optional, required
+from scheduler.adapters.grpc.fields import fields_of, refuse_nul
+from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
+from scheduler.adapters.grpc.times import to_datetime, to_timedelta
+from scheduler.application.dto import JobFilter
+from scheduler.application.use_cases.submit_jobs import SubmitCommand
+from scheduler.domain.errors import InvalidFieldError
+from scheduler.domain.ids import JobId
+from scheduler.domain.retry import RetryPolicy
+from scheduler.domain.submission import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, MAX_LABELS, Submission
+
+MAX_BATCH_JOBS = 1000
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def job_id(text: str, field: str = "job_id") -> JobId:
+    """Read a required id: a UUID in its usual form of 36 characters."""
+    if not _UUID.fullmatch(text):
+        raise InvalidFieldError(field, "must be a UUID" if text else "is required")
+    return JobId(UUID(text))
+
+
+def single_submit(request: pb.SubmitJobRequest) -> Sequence[SubmitCommand]:
+    """Read the one job of a SubmitJob."""
+    if not request.HasField("job"):
+        raise InvalidFieldError("job", "is required")
+    return [submit_command(request.job, "job")]
+
+
+def batch_submit(request: pb.SubmitJobsRequest) -> Sequence[SubmitCommand]:
+    """Read the jobs of a SubmitJobs, within its limits."""
+    if not 1 <= len(request.jobs) <= MAX_BATCH_JOBS:
+        raise InvalidFieldError("jobs", f"must be 1 to {MAX_BATCH_JOBS}, are {len(request.jobs)}")
+    if request.ByteSize() > MAX_BATCH_BYTES:
+        raise InvalidFieldError("jobs", f"must be at most {MAX_BATCH_BYTES} bytes together, are {request.ByteSize()}")
+    return [submit_command(job, f"jobs[{index}]") for index, job in enumerate(request.jobs)]
+
+
+def submit_command(job: pb.Job, path: str) -> SubmitCommand:
+    """Read a job that lies at `path` in its request."""
+    with fields_of(path):
+        return SubmitCommand(submission=_submission(job), job_id=job_id(job.job_id) if job.job_id else None)
+
+
+def _submission(job: pb.Job) -> Submission:
+    return Submission(
+        type=job.type,
+        priority=required(PRIORITIES, "priority", job.priority),
+        payload=job.payload_json or None,
+        idempotency_key=job.idempotency_key or None,
+        max_attempts=job.max_attempts or DEFAULT_MAX_ATTEMPTS,
+        timeout=to_timedelta("timeout", job.timeout) if job.HasField("timeout") else DEFAULT_TIMEOUT,
+        retry_policy=_retry_policy(job.retry_policy) if job.HasField("retry_policy") else RetryPolicy(),
+        labels=dict(job.labels) if job.labels else {},
+        run_at=to_datetime("run_at", job.run_at) if job.HasField("run_at") else None,
+    )
+
+
+def _retry_policy(policy: pb.RetryPolicy) -> RetryPolicy:
+    default = RetryPolicy()
+    initial, longest = default.initial, default.max_backoff
+    if policy.HasField("initial"):
+        initial = to_timedelta("retry_policy.initial", policy.initial)
+    if policy.HasField("max"):
+        longest = to_timedelta("retry_policy.max", policy.max)
+    return RetryPolicy(
+        initial=initial,
+        max_backoff=longest,
+        multiplier=policy.multiplier if policy.HasField("multiplier") else default.multiplier,
+        jitter=policy.jitter if policy.HasField("jitter") else default.jitter,
+    )
+
+
+def job_filter(request: pb.ListJobsRequest) -> JobFilter:
+    """Read the filters of a ListJobs."""
+    refuse_nul("type_filter", request.type_filter)
+    created_after = created_before = None
+    if request.HasField("created_after"):
+        created_after = to_datetime("created_after", request.created_after)
+    if request.HasField("created_before"):
+        created_before = to_datetime("created_before", request.created_before)
+    return JobFilter(
+        state=optional(STATES, "state_filter", request.state_filter),
+        priority=optional(PRIORITIES, "priority_filter", request.priority_filter),
+        type=request.type_filter or None,
+        labels=_label_filter(request.label_filter),
+        created_after=created_after,
+        created_before=created_before,
+    )
+
+
+def _label_filter(labels: Mapping[str, str]) -> Mapping[str, str]:
+    if len(labels) > MAX_LABELS:
+        raise InvalidFieldError("label_filter", f"must be at most {MAX_LABELS}, are {len(labels)}")
+    for key, value in labels.items():
+        refuse_nul("label_filter", key)
+        refuse_nul(f"label_filter[{key}]", value)
+    return dict(labels)
+
+
+class RequeueFields(TypedDict):
+    """What RequeueJob takes beside the id."""
+
+    payload: str | None
+    expected_version: int
+
+
+def requeue(request: pb.RequeueJobRequest) -> RequeueFields:
+    """Read a RequeueJob; an empty payload keeps the stored one, as an absent one does."""
+    version = _not_negative("expected_version", request.expected_version)
+    return RequeueFields(payload=request.payload_json or None, expected_version=version)
+
+
+def after_version(request: pb.WatchJobRequest) -> int | None:
+    """Read where a watch goes on; None to begin with the current state."""
+    return _not_negative("after_version", request.after_version) or None
+
+
+def _not_negative(field: str, number: int) -> int:
+    if number < 0:
+        raise InvalidFieldError(field, "must not be negative")
+    return number

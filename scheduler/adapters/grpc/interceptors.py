@@ -1,0 +1,82 @@
+"""The outermost layer of every call."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TypeVar, cast
+
+import grpc
+import grpc.aio
+
+from scheduler.adapters.grpc.calls import Call, Calls, Context
+from scheduler.application.deadline import DEFAULT_SECONDS, time_limit
+
+MAX_SECONDS = 30.0
+"""However patient its client is, no unary call spends more time here."""
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Handler = grpc.RpcMethodHandler[Request, Response]
+Unary = Callable[[Request, Context[Request, Response]], Awaitable[Response]]
+Streaming = Callable[[Request, Context[Request, Response]], AsyncGenerator[Response]]
+Writing = Callable[[Request, Context[Request, Response]], Awaitable[None]]
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Guards the calls of one service; those of others (health, reflection) pass."""
+
+    def __init__(self, *, service: str, calls: Calls) -> None:
+        self._prefix = f"/{service}/"
+        self._calls = calls
+        self._guarded: dict[str, object] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Request, Response] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler[Request, Response] | None:
+        """Return the guarded handler; it is made once a method, for this runs in every call."""
+        path = handler_call_details.method
+        if path not in self._guarded:
+            handler = await continuation(handler_call_details)
+            if handler is None or not path.startswith(self._prefix):
+                return handler
+            self._guarded[path] = self._guard(path.removeprefix(self._prefix), handler)
+        return cast("Handler[Request, Response]", self._guarded[path])
+
+    def _guard(self, method: str, handler: Handler[Request, Response]) -> Handler[Request, Response]:
+        # The stubs know the handlers of synchronous servers only, hence the casts.
+        if handler.response_streaming:
+            streaming = cast("Streaming[Request, Response]", handler.unary_stream)
+            return grpc.unary_stream_rpc_method_handler(
+                self._guard_streaming(method, streaming), handler.request_deserializer, handler.response_serializer
+            )
+        unary = cast("Unary[Request, Response]", handler.unary_unary)
+        return grpc.unary_unary_rpc_method_handler(
+            self._guard_unary(method, unary), handler.request_deserializer, handler.response_serializer
+        )
+
+    def _guard_unary(self, method: str, behavior: Unary[Request, Response]) -> Unary[Request, Response]:
+        calls = self._calls
+
+        async def call(request: Request, context: Context[Request, Response]) -> Response:
+            async with Call(calls, method, context):
+                with time_limit(_seconds(context.time_remaining())):
+                    return await behavior(request, context)
+
+        return call
+
+    def _guard_streaming(self, method: str, behavior: Streaming[Request, Response]) -> Writing[Request, Response]:
+        calls = self._calls
+
+        # A coroutine that writes instead of a generator: it runs in one task, and closes what it iterates. A stream
+        # outlives any time limit; each read on its behalf has the default one.
+        async def call(request: Request, context: Context[Request, Response]) -> None:
+            async with Call(calls, method, context), aclosing(behavior(request, context)) as responses:
+                async for response in responses:
+                    await context.write(response)
+
+        return call
+
+
+def _seconds(remaining: float | None) -> float:
+    return DEFAULT_SECONDS if remaining is None else min(remaining, MAX_SECONDS)

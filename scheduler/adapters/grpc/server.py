@@ -1,0 +1,159 @@
+"""The API server: opened and closed inside a running event loop."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from scheduler.adapters.grpc.calls import Calls
+from scheduler.adapters.grpc.faults import CallFaults
+from scheduler.adapters.grpc.interceptors import CallInterceptor
+from scheduler.adapters.grpc.mutations import Mutations
+from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import add_SchedulerServiceServicer_to_server
+from scheduler.adapters.grpc.servicer import SERVICE, SchedulerServicer, UseCases
+from scheduler.application.errors import PortInUseError
+from scheduler.application.ports.telemetry import FaultTelemetry, RpcTelemetry
+
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+"""Twice what a batch may hold, so that one somewhat too large is told which rule it broke."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """Where and how to serve.
+
+    Connections older than `connection_age` (gRPC spreads it by ± 10 %) are closed, so that clients spread over
+    processes that came later; their calls may go on for `connection_grace`. `max_calls` counts streams too.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8081
+    share_port: bool = False
+    """Several processes serve the same port; else one that is in use is an error."""
+    max_calls: int = 20_000
+    connection_age: timedelta = timedelta(minutes=10)
+    connection_grace: timedelta = timedelta(hours=1)
+    keepalive: timedelta = timedelta(seconds=30)
+
+
+class ApiServer:
+    """Serves scheduler.v1, grpc.health.v1 and reflection on one port. Started once, stopped once.
+
+    `end_watches` makes every watch raise ServerStoppingError, so that its client goes on elsewhere: WatchHub.stop.
+    """
+
+    def __init__(
+        self,
+        *,
+        use_cases: UseCases,
+        end_watches: Callable[[], None],
+        telemetry: RpcTelemetry,
+        faults: FaultTelemetry,
+        options: ServerOptions,
+    ) -> None:
+        call_faults = CallFaults(faults)
+        self._end_watches = end_watches
+        self._options = options
+        self._calls = Calls(telemetry=telemetry, faults=call_faults)
+        self._mutations = Mutations(call_faults.abandoned)
+        self._servicer = SchedulerServicer(use_cases, self._mutations)
+        self._health = health.aio.HealthServicer()
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> int:
+        """Serve, as NOT_SERVING until told otherwise; return the bound port. Raises PortInUseError and OSError."""
+        await self.set_serving(is_serving=False)
+        server = self._build()
+        port = self._bind(server)
+        await server.start()
+        self._server = server
+        return port
+
+    async def set_serving(self, *, is_serving: bool) -> None:
+        """Tell health checks whether to send calls here; calls are answered either way."""
+        statuses = health_pb2.HealthCheckResponse
+        status = statuses.SERVING if is_serving else statuses.NOT_SERVING
+        for service in ("", SERVICE):
+            await self._health.set(service, status)
+
+    async def announce_stop(self) -> None:
+        """Answer health checks with NOT_SERVING from now on, for good."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        """End all watches, refuse new calls, let those in flight end for `grace` seconds and abort the rest.
+
+        Mutations run to their end, whatever the grace.
+        """
+        await self.announce_stop()
+        self._end_watches()
+        if self._server is not None:
+            await self._drain(self._server, grace)
+        await self._mutations.drained()
+
+    async def _drain(self, server: grpc.aio.Server, grace: float) -> None:
+        stopping = asyncio.create_task(server.stop(grace))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._calls.idle()
+        # Streams of health checks and reflection never end by themselves: not worth waiting for.
+        await server.stop(None)
+        await stopping
+
+    def _build(self) -> grpc.aio.Server:
+        server = grpc.aio.server(
+            interceptors=[CallInterceptor(service=SERVICE, calls=self._calls)],
+            options=_channel_options(self._options),
+            maximum_concurrent_rpcs=self._options.max_calls,
+        )
+        add_SchedulerServiceServicer_to_server(self._servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        return server
+
+    def _bind(self, server: grpc.aio.Server) -> int:
+        host, port = self._options.host, self._options.port
+        try:
+            return server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        except RuntimeError as error:
+            raise _why_not_bound(host, port) from error
+
+
+def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+    keepalive = _millis(options.keepalive)
+    return [
+        ("grpc.so_reuseport", int(options.share_port)),
+        ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_connection_age_ms", _millis(options.connection_age)),
+        ("grpc.max_connection_age_grace_ms", _millis(options.connection_grace)),
+        # Find clients that vanished, for each may hold a watch; and let clients look for us as often.
+        ("grpc.keepalive_time_ms", keepalive),
+        ("grpc.keepalive_timeout_ms", keepalive // 2),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", keepalive // 3),
+    ]
+
+
+def _millis(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
+
+
+def _why_not_bound(host: str, port: int) -> Exception:
+    """Ask the system for the reason, which gRPC writes to its own log only."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        return PortInUseError(port) if error.errno == errno.EADDRINUSE else error
+    return PortInUseError(port)  # it was, a moment ago
