@@ -33,7 +33,7 @@ def create_database(server_url: str) -> str:
     return make_conninfo("", **{**conninfo_to_dict(server_url), "dbname": name})
 
 
-def execute(url: str, *statements: str | sql.Composable) -> None:
+def execute(url: str, *statements: str | sql.Composed) -> None:
     """Run statements on a connection of their own, each in a transaction of its own."""
     with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
         for statement in statements:
@@ -48,7 +48,7 @@ class SqlBackend:
         self.telemetry = RecordingTelemetry()
         self.settings = StoreSettings(url=url, isolation=Isolation(isolation), max_connections=max_connections)
         self.statements = Statements()
-        self.pool = ConnectionPool(self.settings)
+        self.pool = ConnectionPool(self.settings, self.statements)
         self.transactions = Transactions(self.pool, self.statements)
         self.repository = SqlJobRepository(self.transactions, self.telemetry)
         self.reader = SqlJobReader(self.transactions, self.telemetry)

@@ -1,0 +1,51 @@
+"""Columns of a batch as array literals: one text to a column, which the server reads by the cast of its parameter.
+
+Several times cheaper than to let the driver adapt each element.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def uuids(values: Iterable[UUID | None]) -> str:
+    """Write a UUID[]."""
+    return "{" + ",".join(["NULL" if value is None else value.hex for value in values]) + "}"
+
+
+def numbers(values: Iterable[float]) -> str:
+    """Write an array of integers or floats, exactly."""
+    return "{" + ",".join([repr(value) for value in values]) + "}"
+
+
+def times(values: Iterable[datetime | None]) -> str:
+    """Write a TIMESTAMPTZ[]."""
+    return "{" + ",".join(["NULL" if value is None else value.isoformat() for value in values]) + "}"
+
+
+def words(values: Iterable[str | None]) -> str:
+    """Write a TEXT[] of enum members: upper-case words."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def texts(values: Iterable[str | None]) -> str:
+    """Write a TEXT[] of any texts."""
+    return "{" + ",".join([_quoted(value) for value in values]) + "}"
+
+
+def _quoted(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if '"' in text:
+        text = text.replace('"', '\\"')
+    return f'"{text}"'
+
+
+def microseconds(duration: timedelta) -> int:
+    """Return the duration in µs, exactly."""
+    return duration // _MICROSECOND

@@ -1,0 +1,137 @@
+"""One connection: how it is opened, and how it is given up."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final, Self
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+
+from scheduler.adapters.cockroach.errors import StoreLoginError, login_error, one_line
+
+CANCEL_SECONDS: Final = 1.0
+"""How long a server may take to accept the cancellation of a statement."""
+
+CONNECTION_DEFAULTS: Final[Mapping[str, int | str]] = {
+    "connect_timeout": 2,  # seconds
+    "tcp_user_timeout": 3000,  # ms that sent data may stay unacknowledged
+    "keepalives_idle": 5,  # seconds until an idle peer is probed
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "client_encoding": "UTF8",
+    "application_name": "scheduler",
+}
+"""What the address itself may say otherwise."""
+
+
+class Isolation(StrEnum):
+    """The isolation level of every statement. No guarantee rests on it: each write compares and sets."""
+
+    AUTO = "auto"
+    """SERIALIZABLE on CockroachDB, READ COMMITTED on PostgreSQL, whose SERIALIZABLE aborts many batches."""
+    SERIALIZABLE = "serializable"
+    READ_COMMITTED = "read committed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where the store is, and how it is used."""
+
+    url: str
+    isolation: Isolation = Isolation.AUTO
+    min_connections: int = 1
+    max_connections: int = 10
+    statement_timeout: timedelta = timedelta(seconds=5)
+
+    def conninfo(self) -> str:
+        """Return the address with our defaults. Raises StoreLoginError when it is unusable."""
+        try:
+            return make_conninfo("", **(dict(CONNECTION_DEFAULTS) | conninfo_to_dict(self.url)))
+        except psycopg.Error as error:
+            # The driver quotes what it could not read, which may be the password.
+            raise StoreLoginError("the database address is not a PostgreSQL URL") from error
+
+
+class Link:
+    """What is known of the way to the server."""
+
+    def __init__(self) -> None:
+        self.failure = ""
+        """Why the last attempt to connect failed, empty if it did not."""
+        self.down_since: float | None = None
+        """Since when, on the monotonic clock, no attempt to connect has succeeded."""
+
+    def is_up(self) -> None:
+        """Note that there is a connection."""
+        self.failure = ""
+        self.down_since = None
+
+    def is_down(self, error: psycopg.Error) -> None:
+        """Note that an attempt to connect failed."""
+        self.failure = one_line(error)
+        self.down_since = self.down_since or time.monotonic()
+
+
+class StoreConnection(AsyncConnection[TupleRow]):
+    """A connection that tells its Link how connecting went, and never waits long for a server that is silent."""
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:  # noqa: ANN401 - the driver's keywords
+        """Connect; the keyword `link` names the Link to tell."""
+        link: Link = kwargs.pop("link")
+        try:
+            connection = await super().connect(conninfo, **kwargs)
+        except psycopg.Error as error:
+            link.is_down(error)
+            raise
+        link.is_up()
+        return connection
+
+    async def cancel_safe(self, *, timeout: float = CANCEL_SECONDS) -> None:  # noqa: ASYNC109 - the driver's signature
+        """Ask the server to cancel the running statement, in CANCEL_SECONDS at most."""
+        await super().cancel_safe(timeout=min(timeout, CANCEL_SECONDS))
+
+    @property
+    def is_cockroach(self) -> bool:
+        """Tell whether the server is CockroachDB."""
+        return self.pgconn.parameter_status(b"crdb_version") is not None
+
+    def is_usable(self) -> bool:
+        """Tell whether the server has left the connection open, from what has arrived: no round trip."""
+        try:
+            self.pgconn.consume_input()
+        except psycopg.Error:
+            return False
+        return not self.closed
+
+    def hang_up(self) -> None:
+        """End the connection under a statement that waits on it, which then fails at once."""
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.fileno())) as twin:
+            twin.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def hang_up_after(self, seconds: float) -> Iterator[None]:
+        """Hang up when what runs inside takes longer: a stopped server answers neither a statement nor its end."""
+        timer = asyncio.get_running_loop().call_later(seconds, self.hang_up)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+async def connect_first(settings: StoreSettings, link: Link) -> StoreConnection:
+    """Connect once. Raises StoreUnavailableError, or StoreLoginError, with the reason in one line."""
+    conninfo = settings.conninfo()
+    try:
+        return await StoreConnection.connect(conninfo, autocommit=True, link=link)
+    except psycopg.Error as error:
+        raise login_error(error) from error

@@ -1,0 +1,38 @@
+-- A job: what was asked for, then where it stands. shard is the first byte of id modulo 8.
+CREATE TABLE IF NOT EXISTS jobs (
+    id UUID NOT NULL PRIMARY KEY,
+    shard INT2 NOT NULL,
+    type TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    payload TEXT,
+    idempotency_key TEXT,
+    request_hash TEXT NOT NULL,
+    created_op_id UUID NOT NULL,
+    max_attempts INT4 NOT NULL,
+    timeout_us INT8 NOT NULL,
+    retry_initial_us INT8 NOT NULL,
+    retry_max_backoff_us INT8 NOT NULL,
+    retry_multiplier FLOAT8 NOT NULL,
+    retry_jitter FLOAT8 NOT NULL,
+    labels TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    state TEXT NOT NULL,
+    version INT8 NOT NULL,
+    op_id UUID NOT NULL,
+    attempts INT4 NOT NULL,
+    losses INT4 NOT NULL,
+    run_at TIMESTAMPTZ NOT NULL,
+    queued_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ NOT NULL,
+    started_at TIMESTAMPTZ,
+    finished_at TIMESTAMPTZ,
+    worker_id UUID,
+    last_outcome TEXT,
+    last_error TEXT NOT NULL,
+    result TEXT,
+    CONSTRAINT jobs_shard_check CHECK (shard >= 0 AND shard <= 7),
+    CONSTRAINT jobs_priority_check CHECK (priority IN ('CRITICAL', 'HIGH', 'DEFAULT', 'LOW')),
+    CONSTRAINT jobs_state_check CHECK (
+        state IN ('SCHEDULED', 'QUEUED', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'DEADLETTER', 'CANCELLED')
+    )
+)

@@ -1,0 +1,32 @@
+-- Compare and set, row by row. A row that this very write has changed before matches by its op_id.
+WITH applied AS (
+    UPDATE jobs AS j
+    SET state = c.state, version = c.version, op_id = c.op_id, attempts = c.attempts, losses = c.losses,
+        run_at = c.run_at, queued_at = c.queued_at, updated_at = c.updated_at, started_at = c.started_at,
+        finished_at = c.finished_at, worker_id = c.worker_id, last_outcome = c.last_outcome, last_error = c.last_error,
+        payload = COALESCE(c.payload, j.payload), result = COALESCE(c.result, j.result)
+    FROM unnest(
+        %(id)s::UUID[], %(version)s::INT8[], %(op_id)s::UUID[], %(state)s::TEXT[], %(attempts)s::INT4[],
+        %(losses)s::INT4[], %(run_at)s::TIMESTAMPTZ[], %(queued_at)s::TIMESTAMPTZ[], %(updated_at)s::TIMESTAMPTZ[],
+        %(started_at)s::TIMESTAMPTZ[], %(finished_at)s::TIMESTAMPTZ[], %(worker_id)s::UUID[], %(last_outcome)s::TEXT[],
+        %(last_error)s::TEXT[], %(payload)s::TEXT[], %(result)s::TEXT[]
+    ) AS c (
+        id, version, op_id, state, attempts, losses, run_at, queued_at, updated_at, started_at, finished_at, worker_id,
+        last_outcome, last_error, payload, result
+    )
+    WHERE j.id = c.id AND (j.version = c.version - 1 OR (j.version = c.version AND j.op_id = c.op_id))
+    RETURNING j.id
+),
+ended AS (
+    INSERT INTO job_attempts (job_id, fence, number, worker_id, started_at, finished_at, outcome, error)
+    SELECT e.job_id, e.fence, e.number, e.worker_id, e.started_at, e.finished_at, e.outcome, e.error
+    FROM unnest(
+        %(ended_job_id)s::UUID[], %(ended_fence)s::INT8[], %(ended_number)s::INT4[], %(ended_worker_id)s::UUID[],
+        %(ended_started_at)s::TIMESTAMPTZ[], %(ended_finished_at)s::TIMESTAMPTZ[], %(ended_outcome)s::TEXT[],
+        %(ended_error)s::TEXT[]
+    ) AS e (job_id, fence, number, worker_id, started_at, finished_at, outcome, error)
+    JOIN applied AS a ON a.id = e.job_id
+    ON CONFLICT (job_id, fence) DO NOTHING
+    RETURNING job_id
+)
+SELECT a.id FROM applied AS a

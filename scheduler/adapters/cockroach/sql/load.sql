@@ -1,0 +1,3 @@
+SELECT {job_columns}
+FROM jobs AS j
+WHERE j.id = ANY(%(ids)s::UUID[])

@@ -1,0 +1,3 @@
+SELECT {job_columns}, j.payload, j.result
+FROM jobs AS j
+WHERE j.id = ANY(%(ids)s::UUID[])

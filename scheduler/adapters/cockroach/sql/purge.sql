@@ -1,0 +1,24 @@
+WITH gone AS (
+    DELETE FROM jobs AS j
+    WHERE (j.id, j.version) IN (
+        SELECT d.id, d.version FROM unnest(%(ids)s::UUID[], %(versions)s::INT8[]) AS d (id, version)
+    )
+    RETURNING j.id
+),
+unlabelled AS (
+    DELETE FROM job_labels AS l
+    WHERE (l.key, l.value, l.created_at, l.job_id) IN (
+        SELECT d.key, d.value, d.created_at, d.job_id
+        FROM unnest(
+            %(label_key)s::TEXT[], %(label_value)s::TEXT[], %(label_created_at)s::TIMESTAMPTZ[], %(label_job_id)s::UUID[]
+        ) AS d (key, value, created_at, job_id)
+        JOIN gone AS g ON g.id = d.job_id
+    )
+    RETURNING l.job_id
+),
+forgotten AS (
+    DELETE FROM job_attempts AS a
+    WHERE a.job_id IN (SELECT g.id FROM gone AS g)
+    RETURNING a.job_id
+)
+SELECT count(*)::INT8 FROM gone

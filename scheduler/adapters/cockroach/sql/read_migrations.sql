@@ -1,0 +1,2 @@
+SELECT m.name, m.checksum
+FROM schema_migrations AS m

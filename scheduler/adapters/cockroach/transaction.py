@@ -1,0 +1,76 @@
+"""The one way to the store: a statement is repeated until its fate is known, or the deadline comes."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from psycopg.rows import TupleRow
+
+from scheduler.adapters.cockroach.connection import StoreConnection
+from scheduler.adapters.cockroach.errors import DISCARDING, FAILURES, Failure, verdict_on
+from scheduler.adapters.cockroach.patience import Patience
+from scheduler.adapters.cockroach.pool import ConnectionPool
+from scheduler.adapters.cockroach.statements import Statements
+from scheduler.application.deadline import remaining_seconds
+
+GRACE_SECONDS: Final = 1.0
+"""How long after its deadline a statement may still be on its way to being cancelled."""
+
+Parameters = Mapping[str, object]
+
+
+class Transactions:
+    """Runs statements, each a transaction of its own, within the caller's deadline.
+
+    Every statement may run more than once: writes recognise themselves by their op_id, or are the same when repeated.
+    """
+
+    def __init__(
+        self, pool: ConnectionPool, statements: Statements, *, draw: Callable[[], float] = random.random
+    ) -> None:
+        self._pool = pool
+        self._statements = statements
+        self._draw = draw
+
+    async def run(self, name: str, /, **parameters: object) -> list[TupleRow]:
+        """Run the statement of that name and return its rows."""
+        return await self.execute(self._statements[name], parameters)
+
+    async def execute(self, statement: bytes, parameters: Parameters | None = None) -> list[TupleRow]:
+        """Run a statement and return its rows. Raises an error of ours, from the driver's."""
+        patience = Patience(remaining_seconds(), self._pool.link, self._draw)
+        cancellations = _cancellations()
+        while True:
+            try:
+                async with asyncio.timeout(patience.left()):
+                    return await self._once(statement, parameters, patience.left())
+            except FAILURES as error:
+                if _cancellations() > cancellations:
+                    # The connection failed while the driver handled our cancellation.
+                    raise asyncio.CancelledError from error
+                await patience.after(error)
+
+    async def _once(self, statement: bytes, parameters: Parameters | None, seconds: float) -> list[TupleRow]:
+        async with self._pool.connection(seconds) as connection:
+            try:
+                with connection.hang_up_after(seconds + GRACE_SECONDS):
+                    return await _fetch(connection, statement, parameters)
+            except FAILURES as error:
+                await _discard_after(error, connection)
+                raise
+
+
+async def _fetch(connection: StoreConnection, statement: bytes, parameters: Parameters | None) -> list[TupleRow]:
+    cursor: Any = await connection.execute(statement, parameters, binary=True)
+    return await cursor.fetchall() if cursor.description is not None else []
+
+
+async def _discard_after(error: Failure, connection: StoreConnection) -> None:
+    if verdict_on(error) in DISCARDING:
+        await connection.close()
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
