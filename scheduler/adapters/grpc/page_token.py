@@ -16,7 +16,9 @@ from scheduler.domain.ids import JobId
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PLACE = Struct(">q16s")
-_DIGEST_BYTES = 9  # with the place 33 bytes: base64 without padding
+_DIGEST_BYTES = 9
+_TOKEN_CHARACTERS = 44
+"""Of 33 bytes: a multiple of three, so that base64 needs no padding."""
 
 
 def encode(cursor: ListCursor | None, job_filter: JobFilter) -> str:
@@ -32,7 +34,7 @@ def decode(token: str, job_filter: JobFilter) -> ListCursor | None:
     if not token:
         return None
     try:
-        digest, place = _split(b64decode(token, altchars=b"-_", validate=True))
+        digest, place = _split(token)
         if digest != _digest(place, job_filter):
             raise ValueError  # noqa: TRY301 - one answer to all that is wrong with a token
         micros, job_id = _PLACE.unpack(place)
@@ -41,9 +43,10 @@ def decode(token: str, job_filter: JobFilter) -> ListCursor | None:
         raise InvalidFieldError("page_token", "is not from a page of a list with these filters") from error
 
 
-def _split(data: bytes) -> tuple[bytes, bytes]:
-    if len(data) != _DIGEST_BYTES + _PLACE.size:
+def _split(token: str) -> tuple[bytes, bytes]:
+    if len(token) != _TOKEN_CHARACTERS:
         raise ValueError
+    data = b64decode(token, altchars=b"-_", validate=True)
     return data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
 
 
