@@ -40,12 +40,13 @@ class MemorySubscription(Subscription):
 
     def offer(self, events: Sequence[Event | None]) -> None:
         """Take events from any thread; None ends the subscription."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._hear, events)
+        wanted = [event for event in events if event is None or self._wants(event)]
+        if wanted and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._hear, wanted)
 
     def _hear(self, events: Sequence[Event | None]) -> None:
         for event in events:
-            if event is None or (self._wants(event) and self._heard.qsize() < _MAX_UNHEARD):
+            if event is None or self._heard.qsize() < _MAX_UNHEARD:
                 self._heard.put_nowait(event)
 
     def _wants(self, event: Event) -> bool:
