@@ -1,10 +1,11 @@
 """A Redis-compatible server as the shared suites see it."""
 
-import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+import asyncio
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
+from scheduler.adapters.memory.fixed_randomness import FixedRandomness
+from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
 from scheduler.adapters.redis.client import open_client
 from scheduler.adapters.redis.event_bus import RedisEventBus
 from scheduler.adapters.redis.health import RedisHealth
@@ -13,54 +14,24 @@ from scheduler.adapters.redis.keys import Keys
 from scheduler.adapters.redis.queue_epoch import RedisQueueEpoch
 from scheduler.adapters.redis.queue_maintenance import RedisQueueMaintenance
 from scheduler.adapters.redis.server import RedisServer
-from scheduler.application.ports.clock import Clock
-from scheduler.application.ports.randomness import Randomness
-from scheduler.application.ports.telemetry import FaultTelemetry
+from scheduler.adapters.system.clock import SystemClock
 from scheduler.domain.priority import Priority
-
-
-class RealClock(Clock):
-    """This machine's time."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
-class FixedDraw(Randomness):
-    """Always the shortest jitter."""
-
-    def draw(self) -> float:
-        return 0.0
-
-
-@dataclass
-class RecordedFaults(FaultTelemetry):
-    """Remembers what it was told."""
-
-    events: list[str] = field(default_factory=list)
-    errors: list[BaseException] = field(default_factory=list)
-    degradations: list[bool] = field(default_factory=list)
-
-    def fault(self, event: str, error: BaseException, *, retry_in: timedelta | None = None) -> None:
-        self.events.append(event)
-        self.errors.append(error)
-
-    def degraded(self, part: str, *, is_degraded: bool) -> None:
-        self.degradations.append(is_degraded)
 
 
 class RedisBackend:
     """All ports over one server, under a key prefix of its own."""
 
-    def __init__(self, url: str, *, quiet_seconds: float = 4.0) -> None:
-        self.faults = RecordedFaults()
-        self.clock = RealClock()
-        self.keys = Keys(f"{{test-{uuid4().hex[:12]}}}:")
+    def __init__(self, url: str, *, quiet_seconds: float = 4.0, keys: Keys | None = None) -> None:
+        self.telemetry = RecordingTelemetry()
+        self.clock = SystemClock()
+        self.keys = keys or Keys(f"{{test-{uuid4().hex[:12]}}}:")
         self.server = RedisServer(
-            url, clock=self.clock, randomness=FixedDraw(), faults=self.faults, keys=self.keys, client_name="test"
+            url,
+            clock=self.clock,
+            randomness=FixedRandomness(),
+            faults=self.telemetry,
+            keys=self.keys,
+            client_name="test",
         )
         self.raw = open_client(url, client_name="test")
         self.queue = RedisJobQueue(self.server)
@@ -94,3 +65,23 @@ class RedisBackend:
     async def lose_data(self) -> None:
         """Lose everything, as an operator's FLUSHALL does."""
         await self.raw.flushall()
+
+
+def run_on(url: str, scenario: Callable[[RedisBackend], Awaitable[None]], *, quiet_seconds: float = 4.0) -> None:
+    """Run a scenario on a backend of its own, and leave nothing behind."""
+
+    async def run() -> None:
+        backend = RedisBackend(url, quiet_seconds=quiet_seconds)
+        try:
+            await scenario(backend)
+        finally:
+            await backend.close()
+
+    asyncio.run(run())
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+    """Wait until the condition holds; fail when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - the condition is in the server: nothing here could signal it
+            await asyncio.sleep(0.02)

@@ -55,7 +55,11 @@ class RedisServer:
         """Open a connection of the caller's own, outside the pool."""
         pool = self._client.connection_pool
         connection: AbstractConnection = pool.connection_class(**pool.connection_kwargs)
-        await self._guarded(connection.connect)
+        try:
+            await self._guarded(connection.connect)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
         return connection
 
     async def aclose(self) -> None:

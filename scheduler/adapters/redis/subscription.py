@@ -63,14 +63,17 @@ class RedisSubscription(Subscription):
         try:
             while True:
                 await self._take(await self._next_reply())
+        except QueueUnavailableError as error:
+            await self._lose(error)
         except REDIS_FAULTS as error:
             await self._lose(translate(error))
 
     async def _ask(self, command: str, channels: Sequence[str]) -> None:
+        target = self._confirmed
         for chunk in chunks(channels):
-            await self._send(command, *chunk)
             self._asked += len(chunk)
-        target = self._asked
+            target = self._asked
+            await self._send(command, *chunk)
         limit = min(remaining_seconds(), COMMAND_SECONDS)
         try:
             async with asyncio.timeout(limit):
@@ -123,7 +126,7 @@ class RedisSubscription(Subscription):
 
     async def _hear(self, event: Event) -> None:
         if len(self._unheard) >= MAX_UNHEARD:
-            raise TimeoutError(f"{MAX_UNHEARD} messages were not heard in time")
+            raise QueueUnavailableError(f"the listener is {MAX_UNHEARD} messages behind")
         async with self._changed:
             self._unheard.append(event)
             self._changed.notify_all()

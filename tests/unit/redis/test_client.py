@@ -1,0 +1,32 @@
+import pytest
+
+from scheduler.adapters.redis.client import COMMAND_SECONDS, CONNECT_SECONDS, open_client
+
+URL = "redis://user:secret@example.invalid:6380/3"
+
+
+def test_an_address_is_followed() -> None:
+    settings = open_client(URL, client_name="me").connection_pool.connection_kwargs
+    assert {name: settings[name] for name in ("host", "port", "db", "username", "password", "client_name")} == {
+        "host": "example.invalid",
+        "port": 6380,
+        "db": 3,
+        "username": "user",
+        "password": "secret",
+        "client_name": "me",
+    }
+
+
+@pytest.mark.parametrize("url", [URL, f"{URL}?protocol=3&decode_responses=true&retry_on_timeout=true"])
+def test_no_address_makes_the_client_repeat_commands_or_change_replies(url: str) -> None:
+    settings = open_client(url, client_name="me").connection_pool.connection_kwargs
+    assert settings["retry"].get_retries() == 0
+    assert settings["retry_on_error"] == []
+    assert settings["protocol"] == 2
+    assert settings["decode_responses"] is False
+
+
+def test_no_call_waits_longer_than_two_seconds() -> None:
+    settings = open_client(URL, client_name="me").connection_pool.connection_kwargs
+    assert settings["socket_timeout"] == COMMAND_SECONDS == 2.0
+    assert settings["socket_connect_timeout"] == CONNECT_SECONDS == 2.0
