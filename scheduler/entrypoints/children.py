@@ -1,0 +1,108 @@
+"""Processes of ours that this process starts, watches and stops."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from scheduler.entrypoints.settings import child_environment
+
+STOP_SECONDS = 60.0
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+"""A child that lived this long is restarted at once when it dies."""
+
+
+@dataclass(kw_only=True)
+class Child:
+    """One process: `scheduler <arguments>`. It stops by itself when this process is gone."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: dict[str, str | int] = field(default_factory=dict)
+    log: Path | None = None
+    """Where its output goes; None for this process's own."""
+    _process: subprocess.Popen[bytes] | None = None
+    _started_at: float = 0.0
+    _failures: int = 0
+
+    def start(self) -> None:
+        """Start it, with a pipe as standard input that nobody writes to: its end tells the child that we are gone."""
+        command = [sys.executable, "-m", "scheduler.entrypoints.cli", *self.arguments]
+        environment = child_environment(**self.environment, SUPERVISED=1)
+        self._started_at = time.monotonic()
+        if self.log is None:
+            self._process = _spawn(command, environment, None)
+            return
+        with self.log.open("ab") as log:
+            self._process = _spawn(command, environment, log)
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id, if it was started."""
+        return None if self._process is None else self._process.pid
+
+    def exit_code(self) -> int | None:
+        """Return how it ended, or None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def is_due(self) -> bool:
+        """Tell whether a child that ended may be started again: at once if it was steady, else after a longer pause."""
+        lived = time.monotonic() - self._started_at
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**self._failures)
+        return lived >= STEADY_SECONDS or lived >= pause
+
+    def restart(self) -> None:
+        """Start it again."""
+        steady = time.monotonic() - self._started_at >= STEADY_SECONDS
+        self._failures = 0 if steady else self._failures + 1
+        self._close_pipe()
+        self.start()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def await_end(self, seconds: float = STOP_SECONDS) -> None:
+        """Wait for its graceful stop, and kill it when that takes too long."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+def _spawn(command: list[str], environment: Mapping[str, str], log: BinaryIO | None) -> subprocess.Popen[bytes]:
+    # A group of its own: Ctrl-C in a terminal reaches this process alone, which stops its children in order.
+    return subprocess.Popen(  # noqa: S603 - our own program
+        command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0
+    )
+
+
+def stop_all(children: Sequence[Child], seconds: float = STOP_SECONDS) -> None:
+    """Stop them side by side."""
+    for child in children:
+        child.ask_to_stop()
+    for child in children:
+        child.await_end(seconds)
+
+
+def restart_dead(children: Sequence[Child], report: Callable[[Child, int], None]) -> None:
+    """Start those again that ended by themselves; `report` gets each with its exit code."""
+    for child in children:
+        code = child.exit_code()
+        if code is not None and child.is_due():
+            report(child, code)
+            child.restart()

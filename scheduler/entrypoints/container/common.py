@@ -1,0 +1,99 @@
+"""What every process has, wherever its data lives."""
+
+import structlog
+from dependency_injector import containers, providers
+
+from scheduler.adapters.handlers.noop import NoopHandler
+from scheduler.adapters.handlers.registry import Registry
+from scheduler.adapters.http.progress import LoopProgress
+from scheduler.adapters.logging.faults import LoggedFaults
+from scheduler.adapters.logging.reaper import LoggedReaper
+from scheduler.adapters.logging.worker import LoggedWorker
+from scheduler.adapters.prometheus.build_info import publish_build_info
+from scheduler.adapters.prometheus.faults import FaultMetrics
+from scheduler.adapters.prometheus.metrics import Metrics
+from scheduler.adapters.prometheus.reaper import ReaperMetrics
+from scheduler.adapters.prometheus.rpc import RpcMetrics
+from scheduler.adapters.prometheus.shared_files import SharedFiles
+from scheduler.adapters.prometheus.submit import SubmitMetrics
+from scheduler.adapters.prometheus.worker import WorkerMetrics
+from scheduler.adapters.system.clock import SystemClock
+from scheduler.adapters.system.ids import Uuid4Ids
+from scheduler.adapters.system.randomness import SystemRandomness
+from scheduler.application.loops import LoopServices
+from scheduler.application.ports.clock import AdjustableClock
+from scheduler.application.ports.handlers import HandlerRegistry
+from scheduler.application.ports.ids import Ids
+from scheduler.application.ports.randomness import Randomness
+from scheduler.application.ports.telemetry import (
+    FaultTelemetry,
+    ReaperTelemetry,
+    RpcTelemetry,
+    SubmitTelemetry,
+    WorkerTelemetry,
+)
+from scheduler.entrypoints.process import ProcessOptions, program_version
+from scheduler.entrypoints.settings import Settings
+
+RPC_METHODS = (
+    "SubmitJob",
+    "SubmitJobs",
+    "GetJob",
+    "WatchJob",
+    "CancelJob",
+    "ListJobs",
+    "RequeueJob",
+    "ListAttempts",
+    "GetQueueStats",
+)
+
+
+def _metrics(options: ProcessOptions) -> Metrics:
+    shared = None
+    if options.metrics_directory is not None and options.slot is not None:
+        shared = SharedFiles(options.metrics_directory, options.slot)
+    metrics = Metrics(shared)
+    publish_build_info(metrics, version=program_version())
+    return metrics
+
+
+def _handlers() -> Registry:
+    registry = Registry()
+    registry.register("noop", NoopHandler())
+    return registry
+
+
+class Common(containers.DeclarativeContainer):
+    """Settings, time, chance, handlers and telemetry."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    options = providers.Dependency(instance_of=ProcessOptions)
+
+    clock: providers.Provider[AdjustableClock] = providers.Singleton(SystemClock)
+    ids: providers.Provider[Ids] = providers.Singleton(Uuid4Ids)
+    randomness: providers.Provider[Randomness] = providers.Singleton(SystemRandomness)
+    handlers: providers.Provider[HandlerRegistry] = providers.Singleton(_handlers)
+
+    log = providers.Callable(structlog.get_logger, "scheduler")
+    metrics: providers.Provider[Metrics] = providers.Singleton(_metrics, options)
+    progress: providers.Provider[LoopProgress] = providers.Singleton(LoopProgress, clock)
+    counted_faults: providers.Provider[FaultTelemetry] = providers.Singleton(FaultMetrics, metrics)
+    faults: providers.Provider[FaultTelemetry] = providers.Singleton(
+        LoggedFaults, log, clock=clock, following=counted_faults
+    )
+    loop_services: providers.Provider[LoopServices] = providers.Singleton(
+        LoopServices, faults=faults, progress=progress, randomness=randomness
+    )
+
+    rpc_telemetry: providers.Provider[RpcTelemetry] = providers.Singleton(RpcMetrics, metrics, methods=RPC_METHODS)
+    submit_telemetry: providers.Provider[SubmitTelemetry] = providers.Singleton(SubmitMetrics, metrics)
+    counted_worker: providers.Provider[WorkerTelemetry] = providers.Singleton(
+        WorkerMetrics, metrics, types=handlers.provided.types.call()
+    )
+    worker_telemetry: providers.Provider[WorkerTelemetry] = providers.Singleton(
+        LoggedWorker, log, following=counted_worker
+    )
+    counted_reaper: providers.Provider[ReaperTelemetry] = providers.Singleton(ReaperMetrics, metrics, clock=clock)
+    reaper_telemetry: providers.Provider[ReaperTelemetry] = providers.Singleton(
+        LoggedReaper, log, following=counted_reaper
+    )

@@ -1,0 +1,89 @@
+"""Several processes of one kind that share their ports and add up their metrics."""
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from scheduler.adapters.logging.configuration import configure_logging
+from scheduler.adapters.prometheus.shared_files import clear, forget_gauges
+from scheduler.application.errors import PortInUseError
+from scheduler.entrypoints import api, worker
+from scheduler.entrypoints.children import Child, restart_dead, stop_all
+from scheduler.entrypoints.runtime import STOP_SIGNALS
+from scheduler.entrypoints.settings import Settings, SettingsError
+
+CHECK_SECONDS = 0.2
+
+
+def run_fleet(kind: str, processes: int, settings: Settings) -> int:
+    """Run `processes` children of a kind ("api" or "worker") until a signal; return the exit code."""
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    _require_shareable(kind, settings)
+    with tempfile.TemporaryDirectory(prefix="scheduler-metrics-") as directory:
+        clear(Path(directory))
+        _watch([_child(kind, slot, directory) for slot in range(processes)], Path(directory))
+    return 0
+
+
+def _child(kind: str, slot: int, directory: str) -> Child:
+    return Child(name=f"{kind} {slot}", arguments=[kind, "--slot", str(slot), "--metrics-directory", directory])
+
+
+def _watch(children: list[Child], directory: Path) -> None:
+    log = structlog.get_logger("scheduler")
+
+    def report(child: Child, code: int) -> None:
+        log.error("process_restarted", process=child.name, exit_code=code)
+        forget_gauges(directory, children.index(child))
+
+    stopping = stop_event()
+    for child in children:
+        child.start()
+    try:
+        while not stopping.wait(CHECK_SECONDS):
+            restart_dead(children, report)
+    finally:
+        stop_all(children)
+
+
+def stop_event() -> threading.Event:
+    """Return an event that the first SIGTERM or SIGINT sets; the second ends this process, and with it its children."""
+    stopping = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
+    return stopping
+
+
+def _require_shareable(kind: str, settings: Settings) -> None:
+    """Refuse ports that somebody else uses: children that share a port would quietly share it with him, too."""
+    default = {"api": api.METRICS_PORT, "worker": worker.METRICS_PORT}[kind]
+    ports = {
+        "METRICS_PORT": (settings.metrics_host, default if settings.metrics_port is None else settings.metrics_port)
+    }
+    if kind == "api":
+        ports["GRPC_PORT"] = (settings.grpc_host, settings.grpc_port)
+    for variable, (host, port) in ports.items():
+        if port == 0:
+            raise SettingsError(f"{variable}: must not be 0 when several processes share it")
+        _require_free(host, port)
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUseError(port) from error

@@ -1,0 +1,88 @@
+"""The thread in which a worker's lease lives, with an event loop and a connection of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from scheduler.application.worker.lease import LeaseHolder, LeaseKeeper
+from scheduler.application.worker.worker import Worker
+from scheduler.domain.ids import AttemptId, WorkerId
+from scheduler.entrypoints.resources import LeaseConnection
+from scheduler.entrypoints.runtime import leave
+
+EXIT_STUCK = 70
+"""EX_SOFTWARE: a handler that nothing can stop, or a lease that nobody keeps."""
+STOP_SECONDS = 10.0
+
+KeeperFactory = Callable[..., LeaseKeeper]
+
+
+class _OnWorkersLoop(LeaseHolder):
+    """Passes what the lease says to the worker, on the worker's own event loop."""
+
+    def __init__(self, worker: Worker, loop: asyncio.AbstractEventLoop) -> None:
+        self._worker = worker
+        self._loop = loop
+
+    def lease_opened(self, worker_id: WorkerId) -> None:
+        self._loop.call_soon_threadsafe(self._worker.lease_opened, worker_id)
+
+    def lease_suspended(self) -> None:
+        self._loop.call_soon_threadsafe(self._worker.lease_suspended)
+
+    def running_attempts(self) -> frozenset[AttemptId]:
+        return self._worker.running_attempts()
+
+    def attempts_checked(self, *, lost: frozenset[AttemptId], strangers: frozenset[AttemptId]) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._worker.attempts_checked(lost=lost, strangers=strangers))
+
+    def has_stuck_handler(self) -> bool:
+        return self._worker.has_stuck_handler()
+
+    def handler_stuck(self) -> None:
+        structlog.get_logger("scheduler").critical("handler_stuck", exit_code=EXIT_STUCK)
+        leave(EXIT_STUCK)
+
+
+class LeaseThread:
+    """Keeps the lease from `start` to `stop`. If the keeper itself fails, the process ends."""
+
+    def __init__(self, *, connect: Callable[[], LeaseConnection], make_keeper: KeeperFactory, worker: Worker) -> None:
+        self._connect = connect
+        self._make_keeper = make_keeper
+        self._holder = _OnWorkersLoop(worker, asyncio.get_running_loop())
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._started = threading.Event()
+
+    async def start(self) -> None:
+        """Start the thread and wait until it works."""
+        self._thread.start()
+        await asyncio.to_thread(self._started.wait)
+
+    async def stop(self) -> None:
+        """Close the lease and end the thread."""
+        if self._loop is not None and self._stopping is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        await asyncio.to_thread(self._thread.join, STOP_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._keep())
+        except BaseException as error:  # noqa: BLE001 - without its lease the process must not go on
+            structlog.get_logger("scheduler").critical("lease_thread_failed", error=str(error), exc_info=error)
+            leave(EXIT_STUCK)
+
+    async def _keep(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._started.set()
+        connection = self._connect()
+        await connection.open()
+        try:
+            await self._make_keeper(registry=connection.registry).run(self._holder, self._stopping)
+        finally:
+            await connection.close()

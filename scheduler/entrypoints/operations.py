@@ -1,0 +1,50 @@
+"""What every process has beside its work: an HTTP server for operators, and a clock that follows the store's."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from scheduler.adapters.http.server import OperationsServer
+from scheduler.application.loops import Loop
+from scheduler.entrypoints.container import Container
+
+CLOCK_SECONDS = 10.0
+MAX_SILENCE = timedelta(seconds=60)
+"""Much longer than a loop's pauses after faults and its statements' deadlines together."""
+
+
+@asynccontextmanager
+async def operations_server(container: Container, *, port: int, loops: Sequence[str]) -> AsyncIterator[None]:
+    """Serve /metrics, /health and /ready; /health watches the named loops."""
+    settings, progress = container.common.settings(), container.common.progress()
+    server = OperationsServer(
+        host=settings.metrics_host,
+        port=port,
+        metrics=container.common.metrics().render,
+        readiness=container.readiness(),
+        progress=progress,
+        reuse_port=container.common.options().shares_ports,
+    )
+    for loop in loops:
+        progress.register(loop, max_silence=MAX_SILENCE)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop()
+        for loop in loops:
+            progress.forget(loop)
+
+
+def make_loop(container: Container, name: str, work: Callable[[], Awaitable[bool | None]], *, interval: float) -> Loop:
+    """Make a loop of a use case; one that returns True has more to do at once."""
+
+    async def run_once() -> bool:
+        return bool(await work())
+
+    return Loop(name, run_once, interval=interval, services=container.common.loop_services())
+
+
+def clock_loop(container: Container) -> Loop:
+    """Keep the clock with the store's."""
+    return make_loop(container, "clock", container.follow_store_clock().execute, interval=CLOCK_SECONDS)

@@ -1,0 +1,56 @@
+"""The reaper process: every duty a loop of its own; any number of reapers may run."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from scheduler.application.loops import Loop
+from scheduler.entrypoints.container import Container
+from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server
+from scheduler.entrypoints.process import ProcessOptions
+from scheduler.entrypoints.runtime import background
+from scheduler.entrypoints.serving import run_on_servers
+from scheduler.entrypoints.settings import Settings
+
+METRICS_PORT = 2114
+DUE_SECONDS = 0.2
+LEASE_SECONDS = 1.0
+ABSENT_SECONDS = 60.0
+HAND_OUT_SECONDS = 1.0
+RECONCILE_SECONDS = 2.0
+DEPTHS_SECONDS = 5.0
+PURGE_SECONDS = 60.0
+WATCHED_LOOPS = ("release_due", "close_workers", "recover_jobs")
+
+
+def run_reaper(settings: Settings, options: ProcessOptions) -> int:
+    """Do the maintenance until a signal; return the exit code. Raises SchedulerError when it cannot start."""
+    port = METRICS_PORT if settings.metrics_port is None else settings.metrics_port
+    return run_on_servers(settings, options, partial(serve_reaper, metrics_port=port))
+
+
+async def serve_reaper(container: Container, stopping: asyncio.Event, *, metrics_port: int) -> bool:
+    """Do the maintenance on open resources until `stopping` is set; return True."""
+    await container.follow_store_clock().execute()
+    async with (
+        background([clock_loop(container), *_duties(container)]),
+        operations_server(container, port=metrics_port, loops=WATCHED_LOOPS),
+    ):
+        await stopping.wait()
+        container.readiness().withdraw()
+    return True
+
+
+def _duties(container: Container) -> Sequence[Loop]:
+    recover = container.recover_lost_jobs()
+    duties = [
+        ("release_due", container.release_due_jobs().execute, DUE_SECONDS),
+        ("close_workers", container.close_dead_workers().execute, LEASE_SECONDS),
+        ("recover_jobs", recover.execute, LEASE_SECONDS),
+        ("recover_absent", recover.execute_absent, ABSENT_SECONDS),
+        ("return_hand_outs", container.return_hand_outs().execute, HAND_OUT_SECONDS),
+        ("reconcile_queue", container.reconcile_queue().execute, RECONCILE_SECONDS),
+        ("sample_depths", container.sample_depths().execute, DEPTHS_SECONDS),
+        ("purge", container.purge_jobs().execute, PURGE_SECONDS),
+    ]
+    return [make_loop(container, name, work, interval=interval) for name, work, interval in duties]

@@ -1,0 +1,98 @@
+"""How a process of ours runs: its event loop, its signals, and its way out."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+
+import uvloop
+
+from scheduler.adapters.logging.configuration import configure_logging
+from scheduler.application.loops import Loop
+from scheduler.entrypoints.settings import Settings
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+Main = Callable[[asyncio.Event], Awaitable[int]]
+"""The work of a process: runs until the event is set, then ends gracefully with an exit code."""
+
+
+def run_process(main: Main, settings: Settings) -> int:
+    """Run `main` until it ends; the first SIGTERM or SIGINT asks it to stop, the second ends the process."""
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_supervised_main(main, supervised=settings.supervised))
+
+
+async def _supervised_main(main: Main, *, supervised: bool) -> int:
+    stopping = asyncio.Event()
+    with _stop_on_signals(stopping):
+        if supervised:
+            await _stop_with_parent(stopping)
+        return await main(stopping)
+
+
+@contextmanager
+def _stop_on_signals(stopping: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop(number: signal.Signals) -> None:
+        stopping.set()
+        # From now on the signal does what it does by itself: it ends the process, even one whose loop is blocked.
+        loop.remove_signal_handler(number)
+        signal.signal(number, _exit_at_once)
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _exit_at_once(number: int, _frame: FrameType | None) -> None:
+    leave(128 + number)
+
+
+def leave(code: int) -> None:
+    """End the process now, whatever its threads and tasks do."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class _ParentWatch(asyncio.Protocol):
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's argument
+        self._stopping.set()
+
+
+async def _stop_with_parent(stopping: asyncio.Event) -> None:
+    """Stop when the process that started this one is gone: the other end of standard input closes with it."""
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: _ParentWatch(stopping), sys.stdin)
+
+
+@asynccontextmanager
+async def background(loops: Sequence[Loop], *others: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run loops beside what is inside, and stop them after it."""
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for loop in loops:
+            group.create_task(loop.run(stopping))
+        for other in others:
+            group.create_task(_run(other, stopping))
+        try:
+            yield
+        finally:
+            stopping.set()
+
+
+async def _run(work: Callable[[asyncio.Event], Awaitable[None]], stopping: asyncio.Event) -> None:
+    await work(stopping)

@@ -1,0 +1,47 @@
+"""A process that works on servers, or several parts of the scheduler in one process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from scheduler.entrypoints.container import Container, build_container
+from scheduler.entrypoints.process import Backend, ProcessOptions
+from scheduler.entrypoints.runtime import leave, run_process
+from scheduler.entrypoints.settings import Settings
+
+Part = Callable[[Container, asyncio.Event], Awaitable[bool]]
+"""Serves on open resources until the event is set, then drains; tells whether everything it ran has ended."""
+
+
+def run_on_servers(settings: Settings, options: ProcessOptions, part: Part) -> int:
+    """Run one part against SQL and Redis until a signal; return the exit code."""
+    return run_parts(settings, options, Backend.SERVERS, [part])
+
+
+def run_parts(settings: Settings, options: ProcessOptions, backend: Backend, parts: Sequence[Part]) -> int:
+    """Run the parts in this process until a signal; return the exit code. Raises SchedulerError at start."""
+
+    async def main(stopping: asyncio.Event) -> int:
+        container = build_container(settings, backend=backend, options=options)
+        await container.resources().open()
+        try:
+            ended = await _all(parts, container, stopping)
+        finally:
+            await container.resources().close()
+        if not ended:
+            # A handler that does not end would keep the event loop for ever; its job is given back already.
+            leave(0)
+        return 0
+
+    return run_process(main, settings)
+
+
+async def _all(parts: Sequence[Part], container: Container, stopping: asyncio.Event) -> bool:
+    """Run the parts side by side; the failure of one stops the others."""
+    running = [asyncio.ensure_future(part(container, stopping)) for part in parts]
+    await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+    stopping.set()
+    results = await asyncio.gather(*running, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return all(results)

@@ -1,0 +1,142 @@
+"""Everything that the environment decides, each variable checked at start. The only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import quote, urlencode
+
+from pydantic import (
+    AnyUrl,
+    Field,
+    PostgresDsn,
+    SecretStr,
+    TypeAdapter,
+    UrlConstraints,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from scheduler.domain.errors import SchedulerError
+
+StoreUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgresql", "postgres"], host_required=True)]
+QueueUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["redis", "rediss"], host_required=True)]
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+
+class SettingsError(SchedulerError):
+    """A variable holds what it must not; the message names each such variable."""
+
+
+class Settings(BaseSettings):
+    """One field a variable, of the same name in capitals. An empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, hide_input_in_errors=True, extra="forbid")
+
+    grpc_host: str = "0.0.0.0"  # noqa: S104 - a server is there to be reached
+    grpc_port: int = Field(default=8081, ge=0, le=65535)
+    metrics_host: str = "0.0.0.0"  # noqa: S104 - as above
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    worker_pool_size: int = Field(default=10, ge=1, le=10_000)
+    cockroachdb_host: str = "localhost"
+    cockroachdb_port: int = Field(default=26257, ge=1, le=65535)
+    cockroachdb_user: str = "root"
+    cockroachdb_password: SecretStr = SecretStr("")
+    cockroachdb_database: str = "scheduler"
+    cockroachdb_sslmode: SslMode = "disable"
+    database_url: SecretStr | None = None
+    db_isolation: Literal["auto", "serializable", "read committed"] = "auto"
+    db_pool_size: int = Field(default=10, ge=1, le=1000)
+    redis_host: str = "localhost"
+    redis_port: int = Field(default=6379, ge=1, le=65535)
+    redis_password: SecretStr = SecretStr("")
+    redis_url: SecretStr | None = None
+    redis_key_prefix: str = Field(default="{scheduler}:", max_length=64)
+    claim_order: Literal["strict", "weighted"] = "strict"
+    lease_seconds: float = Field(default=12.0, ge=4, le=3600)
+    grace_seconds: float = Field(default=25.0, ge=0, le=24 * 3600)
+    keep_succeeded_days: float = Field(default=7.0, gt=0)
+    keep_failed_days: float = Field(default=30.0, gt=0)
+    supervised: bool = False
+    """Standard input is a pipe held by the process that started this one: stop when it closes."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("log_format", "claim_order", "db_isolation", mode="before")
+    @classmethod
+    def _in_small_letters(cls, value: object) -> object:
+        return value.lower().replace("_", " ") if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            TypeAdapter(StoreUrl).validate_python(value.get_secret_value())
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            TypeAdapter(QueueUrl).validate_python(value.get_secret_value())
+        return value
+
+    @classmethod
+    def load(cls, **overrides: object) -> "Settings":
+        """Read the environment; `overrides` (from the command line) win. Raises SettingsError."""
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls.model_validate({**cls._from_environment(), **given})
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from error
+
+    @classmethod
+    def _from_environment(cls) -> dict[str, str]:
+        return {name: value for name in cls.model_fields if (value := os.environ.get(name.upper()))}
+
+    @property
+    def store_url(self) -> str:
+        """Return DATABASE_URL, or the address that the COCKROACHDB_* variables make."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        password = self.cockroachdb_password.get_secret_value()
+        login = quote(self.cockroachdb_user, safe="") + (f":{quote(password, safe='')}" if password else "")
+        place = f"{_host(self.cockroachdb_host)}:{self.cockroachdb_port}/{quote(self.cockroachdb_database, safe='')}"
+        return f"postgresql://{login}@{place}?{urlencode({'sslmode': self.cockroachdb_sslmode})}"
+
+    @property
+    def queue_url(self) -> str:
+        """Return REDIS_URL, or the address that the REDIS_* variables make."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        password = self.redis_password.get_secret_value()
+        login = f":{quote(password, safe='')}@" if password else ""
+        return f"redis://{login}{_host(self.redis_host)}:{self.redis_port}/0"
+
+    @property
+    def lease(self) -> timedelta:
+        """Return the length of a worker's lease."""
+        return timedelta(seconds=self.lease_seconds)
+
+
+def child_environment(**variables: str | int) -> Mapping[str, str]:
+    """Return this process's environment with some variables replaced, for a process that it starts."""
+    return {**os.environ, **{name: str(value) for name, value in variables.items()}}
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _explain(error: ValidationError) -> str:
+    return "; ".join(f"{_variable(issue['loc'])}: {issue['msg']}" for issue in error.errors(include_input=False))
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return str(location[0]).upper() if location else "settings"

@@ -1,0 +1,162 @@
+"""The whole scheduler on embedded servers: PostgreSQL, Valkey, api, worker and reaper as children of this process."""
+
+import asyncio
+import http.client
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from scheduler.adapters.cockroach import Migrator, StoreSettings
+from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
+from scheduler.adapters.embedded.ports import free_port, require_free
+from scheduler.domain.errors import SchedulerError
+from scheduler.entrypoints.children import Child, stop_all
+
+HOST = "127.0.0.1"
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.02
+
+
+class StackError(SchedulerError):
+    """A part of the stack did not start; the message names it and its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackPorts:
+    """Where the parts listen, on loopback only."""
+
+    grpc: int
+    api_metrics: int
+    worker_metrics: int
+    reaper_metrics: int
+
+    @classmethod
+    def choose(cls, *, grpc: int | None = None, metrics: int | None = None) -> Self:
+        """Take free ports where none is given; `metrics` is the first of three in a row."""
+        first, second, third = [free_port() for _ in range(3)] if metrics is None else range(metrics, metrics + 3)
+        return cls(
+            grpc=free_port() if grpc is None else grpc,
+            api_metrics=first,
+            worker_metrics=second,
+            reaper_metrics=third,
+        )
+
+    def require_free(self) -> None:
+        """Raise an error that names the port when somebody listens on one of them."""
+        for port in (self.grpc, self.api_metrics, self.worker_metrics, self.reaper_metrics):
+            require_free(port)
+
+
+class Stack:
+    """Starts everything in order, and stops it in the opposite one. Data and logs stay in `data_dir`."""
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        grpc_port: int | None = None,
+        metrics_port: int | None = None,
+        api_processes: int = 1,
+        worker_processes: int = 1,
+        environment: dict[str, str | int] | None = None,
+    ) -> None:
+        self.log_directory = data_dir / "logs"
+        self.ports = StackPorts.choose(grpc=grpc_port, metrics=metrics_port)
+        self.postgres = EmbeddedPostgres(data_dir / "postgres")
+        self.valkey = EmbeddedValkey(data_dir / "valkey")
+        self._environment = environment or {}
+        self.api = self._child("api", self.ports.api_metrics, api_processes)
+        self.worker = self._child("worker", self.ports.worker_metrics, worker_processes)
+        self.reaper = self._child("reaper", self.ports.reaper_metrics, 1)
+
+    @property
+    def children(self) -> list[Child]:
+        """Return our own processes, in the order in which they stop."""
+        return [self.api, self.worker, self.reaper]
+
+    @property
+    def address(self) -> str:
+        """Return where the API listens."""
+        return f"{HOST}:{self.ports.grpc}"
+
+    @property
+    def metrics_address(self) -> str:
+        """Return where the API's metrics are."""
+        return f"http://{HOST}:{self.ports.api_metrics}/metrics"
+
+    def start(self) -> None:
+        """Return once everything is ready; raise a SchedulerError of one line, with everything stopped again."""
+        self.ports.require_free()
+        self.log_directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self.postgres.start()
+            self.valkey.start()
+            asyncio.run(Migrator(StoreSettings(url=self.postgres.url)).migrate())
+            for child in self.children:
+                child.environment |= {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
+                child.start()
+            self._await_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop our processes gracefully, then the servers; stopping twice is harmless."""
+        stop_all(self.children)
+        self.valkey.stop()
+        self.postgres.stop()
+
+    def dead_process(self) -> str | None:
+        """Name a part that ended by itself, or None while all run."""
+        for child in self.children:
+            if child.exit_code() is not None:
+                return f"{child.name} (exit code {child.exit_code()}, see {child.log})"
+        for server in (self.postgres, self.valkey):
+            if not server.is_alive():
+                return f"{server.name} (see {server.log})"
+        return None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def _child(self, kind: str, metrics_port: int, processes: int) -> Child:
+        return Child(
+            name=kind,
+            arguments=[kind, *(["--processes", str(processes)] if processes > 1 else [])],
+            environment={
+                "GRPC_HOST": HOST,
+                "GRPC_PORT": self.ports.grpc,
+                "METRICS_HOST": HOST,
+                "METRICS_PORT": metrics_port,
+                **self._environment,
+            },
+            log=self.log_directory / f"{kind}.log",
+        )
+
+    def _await_ready(self) -> None:
+        waiting = [self.ports.api_metrics, self.ports.worker_metrics, self.ports.reaper_metrics]
+        deadline = time.monotonic() + READY_SECONDS
+        while waiting := [port for port in waiting if not _is_ready(port)]:
+            if dead := self.dead_process():
+                raise StackError(f"{dead} did not start")
+            if time.monotonic() > deadline:
+                raise StackError(f"not ready after {READY_SECONDS:g} s, see {self.log_directory}")
+            time.sleep(POLL_SECONDS)
+
+
+def _is_ready(metrics_port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, metrics_port, timeout=3)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

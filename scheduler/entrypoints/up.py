@@ -1,0 +1,82 @@
+"""`scheduler up`: everything in one command."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from scheduler.entrypoints.api import METRICS_PORT as API_METRICS_PORT
+from scheduler.entrypoints.api import serve_api
+from scheduler.entrypoints.children import restart_dead
+from scheduler.entrypoints.fleet import CHECK_SECONDS, stop_event
+from scheduler.entrypoints.process import Backend, ProcessOptions
+from scheduler.entrypoints.reaper import serve_reaper
+from scheduler.entrypoints.serving import run_parts
+from scheduler.entrypoints.settings import Settings
+from scheduler.entrypoints.stack import HOST, Stack, StackError
+from scheduler.entrypoints.worker import serve_worker
+
+GRPC_PORT = 8081
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """What the command line says; a port that is None is the documented one."""
+
+    backend: Backend
+    data_dir: Path
+    grpc_port: int | None = None
+    metrics_port: int | None = None
+    api_processes: int = 1
+    worker_processes: int = 1
+
+
+class UpReporter(Protocol):
+    """Tells the person at the terminal."""
+
+    @abstractmethod
+    def ready(self, address: str) -> None:
+        """Say that the API serves at `address`."""
+
+    @abstractmethod
+    def restarted(self, name: str, exit_code: int, log: Path | None) -> None:
+        """Say that a process ended by itself and was started again."""
+
+
+def run_up(options: UpOptions, reporter: UpReporter) -> int:
+    """Serve until a signal; return the exit code. Raises SchedulerError when a part cannot start."""
+    grpc_port = GRPC_PORT if options.grpc_port is None else options.grpc_port
+    metrics_port = API_METRICS_PORT if options.metrics_port is None else options.metrics_port
+    if options.backend is Backend.MEMORY:
+        return _run_in_memory(grpc_port, metrics_port, reporter)
+    stack = Stack(
+        data_dir=options.data_dir,
+        grpc_port=grpc_port,
+        metrics_port=metrics_port,
+        api_processes=options.api_processes,
+        worker_processes=options.worker_processes,
+    )
+    return _run_stack(stack, reporter)
+
+
+def _run_stack(stack: Stack, reporter: UpReporter) -> int:
+    stopping = stop_event()
+    with stack:
+        reporter.ready(stack.address)
+        while not stopping.wait(CHECK_SECONDS):
+            if not (stack.postgres.is_alive() and stack.valkey.is_alive()):
+                raise StackError(f"{stack.dead_process()} ended by itself")
+            restart_dead(stack.children, lambda child, code: reporter.restarted(child.name, code, child.log))
+    return 0
+
+
+def _run_in_memory(grpc_port: int, metrics_port: int, reporter: UpReporter) -> int:
+    """Run all parts in this process, on loopback only."""
+    settings = Settings.load(grpc_host=HOST, grpc_port=grpc_port, metrics_host=HOST)
+    parts = [
+        partial(serve_api, metrics_port=metrics_port, announce=lambda port: reporter.ready(f"{HOST}:{port}")),
+        partial(serve_worker, metrics_port=metrics_port + 1),
+        partial(serve_reaper, metrics_port=metrics_port + 2),
+    ]
+    return run_parts(settings, ProcessOptions(), Backend.MEMORY, parts)

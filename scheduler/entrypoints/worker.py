@@ -1,0 +1,38 @@
+"""The worker process."""
+
+import asyncio
+from functools import partial
+
+from scheduler.application.worker.claim_loop import LOOP
+from scheduler.entrypoints.container import Container
+from scheduler.entrypoints.lease_thread import LeaseThread
+from scheduler.entrypoints.operations import clock_loop, operations_server
+from scheduler.entrypoints.process import ProcessOptions
+from scheduler.entrypoints.runtime import background
+from scheduler.entrypoints.serving import run_on_servers
+from scheduler.entrypoints.settings import Settings
+
+METRICS_PORT = 2113
+
+
+def run_worker(settings: Settings, options: ProcessOptions) -> int:
+    """Run jobs until a signal; return the exit code. Raises SchedulerError when it cannot start."""
+    port = METRICS_PORT if settings.metrics_port is None else settings.metrics_port
+    return run_on_servers(settings, options, partial(serve_worker, metrics_port=port))
+
+
+async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics_port: int) -> bool:
+    """Work on open resources until `stopping` is set, then drain; tell whether every handler has ended."""
+    await container.follow_store_clock().execute()
+    worker = container.worker()
+    lease = LeaseThread(connect=container.lease_connection, make_keeper=container.lease_keeper, worker=worker)
+    async with (
+        background([clock_loop(container)]),
+        operations_server(container, port=metrics_port, loops=[LOOP]),
+    ):
+        await lease.start()
+        try:
+            return await worker.run(stopping, grace_seconds=container.common.settings().grace_seconds)
+        finally:
+            container.readiness().withdraw()
+            await lease.stop()
