@@ -120,7 +120,7 @@ def death_signal(number: signal.Signals) -> tuple[str, ...]:
     setpriv = shutil.which("setpriv", path=SEARCH_PATH) if sys.platform == "linux" else None
     if setpriv is None:
         return ()
-    prefix = (setpriv, "--pdeathsig", str(int(number)))
+    prefix = (setpriv, "--pdeathsig", number.name.removeprefix("SIG"))
     # Older ones lack the option.
     known = subprocess.run([*prefix, "true"], env=ENVIRONMENT, capture_output=True, check=False)  # noqa: S603 - constants
     return prefix if known.returncode == 0 else ()

@@ -14,7 +14,8 @@ from scheduler.adapters.embedded.guarded_process import Program
 from scheduler.adapters.embedded.ports import HOST, free_port
 from scheduler.adapters.embedded.server import EmbeddedServer
 
-ANSWER_SECONDS: Final = 2.0
+# Short, because somebody else on our port may never answer; a slow server is asked again.
+ANSWER_SECONDS: Final = 0.5
 # The append-only file holds everything: snapshots beside it would only cost.
 SETTINGS: Final = MappingProxyType({"appendonly": "yes", "appendfsync": "everysec", "save": ""})
 

@@ -1,0 +1,160 @@
+"""PostgreSQL refuses root: the ways around it, and the normal user who needs none."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedServerError
+from scheduler.adapters.embedded.binaries import postgres_programs
+from scheduler.adapters.embedded.run_as import RunAs, as_nobody, as_ourselves, choose_run_as, in_user_namespace
+from tests.integration.embedded_tools import KINDS, OWNER, RECOVERY, import_path, owner, query
+
+pytestmark = pytest.mark.servers
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+NOBODY: Final = 65534
+POSTGRES: Final = "postgres"
+
+
+@pytest.fixture
+def open_dir() -> Iterator[Path]:
+    """Make a directory that every user may enter; pytest's own are private."""
+    path = Path(tempfile.mkdtemp(prefix="scheduler-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def usable(way: RunAs) -> RunAs:
+    if not way.can_run(str(postgres_programs() / POSTGRES), "--version"):
+        pytest.skip(f"PostgreSQL of this environment cannot be run {way.description}")
+    return way
+
+
+def user_of(pid: int) -> int:
+    return Path("/proc", str(pid)).stat().st_uid
+
+
+@as_root
+def test_in_a_user_namespace_the_files_stay_roots(open_dir: Path) -> None:
+    with EmbeddedPostgres(open_dir / "data", run_as=usable(in_user_namespace())) as server:
+        assert query(server.url, "SELECT 1") == 1
+        assert (open_dir / "data" / "pgdata").stat().st_uid == 0
+        mapping = Path("/proc", str(server.pid), "uid_map").read_text().split()
+        assert mapping == [str(NOBODY), "0", "1"]
+
+
+@as_root
+def test_a_private_directory_of_root_suffices_for_the_user_namespace(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with EmbeddedPostgres(tmp_path / "data", run_as=usable(in_user_namespace())) as server:
+        assert query(server.url, "SELECT 1") == 1
+
+
+@as_root
+def test_as_nobody_the_process_and_its_files_are_nobodys(open_dir: Path) -> None:
+    with EmbeddedPostgres(open_dir / "data", run_as=usable(as_nobody())) as server:
+        assert query(server.url, "SELECT 1") == 1
+        assert (open_dir / "data" / "pgdata").stat().st_uid == NOBODY
+        assert user_of(server.pid) == NOBODY
+        assert (open_dir / "data").stat().st_uid == 0
+
+
+@as_root
+def test_the_same_data_serve_both_ways(open_dir: Path) -> None:
+    ways = [usable(in_user_namespace()), usable(as_nobody()), usable(in_user_namespace())]
+    for count, way in enumerate(ways, start=1):
+        with EmbeddedPostgres(open_dir / "data", run_as=way) as server:
+            query(server.url, "CREATE TABLE IF NOT EXISTS ways (way text)")
+            query(server.url, "INSERT INTO ways VALUES ('one more')")
+            assert query(server.url, "SELECT count(*) FROM ways") == count
+            assert RECOVERY not in server.log.read_text()
+
+
+@as_root
+def test_a_directory_that_nobody_cannot_reach_is_told_in_one_line(open_dir: Path) -> None:
+    open_dir.chmod(0o700)
+    with pytest.raises(EmbeddedServerError, match="cannot be reached as user nobody") as failure:
+        EmbeddedPostgres(open_dir / "data", run_as=usable(as_nobody())).start()
+    assert "\n" not in str(failure.value)
+
+
+@as_root
+def test_a_program_that_nobody_may_run_is_told_in_one_line(open_dir: Path) -> None:
+    program = open_dir / POSTGRES
+    program.touch(mode=0o700)
+    with pytest.raises(EmbeddedServerError, match=f"{program} cannot be run as user nobody: install"):
+        as_nobody().require(program)
+
+
+@as_root
+def test_root_prefers_the_user_namespace_and_falls_back_to_nobody() -> None:
+    program = postgres_programs() / POSTGRES
+    namespace = in_user_namespace()
+    chosen = choose_run_as(program)
+    assert chosen == (namespace if namespace.can_run(str(program), "--version") else as_nobody())
+    assert choose_run_as(Path("/nonexistent")) == as_nobody()
+
+
+@as_root
+def test_data_of_a_normal_user_are_left_to_that_user(open_dir: Path) -> None:
+    with EmbeddedPostgres(open_dir / "data") as server:
+        server.stop()
+        os.chown(open_dir / "data" / "pgdata", 12345, -1)
+        with pytest.raises(EmbeddedServerError, match="belongs to user 12345: start as that user"):
+            server.start()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_normal_user_starts_stops_and_restarts(kind: str, open_dir: Path) -> None:
+    home = open_dir / "home"
+    home.mkdir()
+    uid = NOBODY if os.geteuid() == 0 else os.geteuid()
+    if uid != os.geteuid():
+        os.chown(home, uid, uid)
+    python = interpreter_of(uid)
+    for _ in range(2):
+        with owner(kind, home / "data", python=python, uid=uid if uid != os.geteuid() else None) as user:
+            assert user.uid == uid
+            assert user_of(user.pid) == uid
+            user.process.communicate()
+            assert user.process.returncode == 0
+
+
+def interpreter_of(uid: int) -> str:
+    """Find an interpreter that the user may run, and that finds the package and the wheels."""
+    for python in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
+        if finds_everything(python, uid):
+            return python
+    return pytest.skip(f"no Python >= 3.11 that user {uid} may run, or the package is out of the user's reach")
+
+
+def finds_everything(python: str, uid: int) -> bool:
+    check = f"import sys, scheduler.adapters.embedded; assert sys.version_info >= (3, 11); open({str(OWNER)!r})"
+    user = None if uid == os.geteuid() else uid
+    try:
+        return not subprocess.run(
+            [python, "-c", check],
+            env={"PYTHONPATH": import_path(), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            check=False,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        ).returncode
+    except PermissionError:
+        return False
+
+
+def test_a_normal_user_needs_no_other_one() -> None:
+    assert as_ourselves().prefix == ()
+    assert as_ourselves().uid is None
+    if os.geteuid() != 0:
+        assert choose_run_as(postgres_programs() / POSTGRES) == as_ourselves()
