@@ -3,7 +3,7 @@
 Several times cheaper than to let the driver adapt each element.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -23,7 +23,16 @@ def numbers(values: Iterable[float]) -> str:
 
 def times(values: Iterable[datetime | None]) -> str:
     """Write a TIMESTAMPTZ[]."""
-    return "{" + ",".join(["NULL" if value is None else value.isoformat() for value in values]) + "}"
+    return "{" + ",".join(_moments(values)) + "}"
+
+
+def _moments(values: Iterable[datetime | None]) -> Iterator[str]:
+    """Write the same moment once: the rows of a batch share the `now` of their transition."""
+    last, text = None, "NULL"
+    for value in values:
+        if value is not last:
+            last, text = value, "NULL" if value is None else value.isoformat()
+        yield text
 
 
 def words(values: Iterable[str | None]) -> str:
