@@ -56,11 +56,12 @@ class GroupCommit(Generic[Item, Result]):
         size = sum(map(self._size_of, items))
         if self._waiting and self._waiting_size + size > self._limits.waiting_size:
             raise OverloadedError
-        request = _Request[Item, Result](items, size, asyncio.get_running_loop().create_future())
+        reply: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        request = _Request(items, size, reply)
         self._waiting.append(request)
         self._waiting_size += size
         self._start_pump()
-        return await request.reply
+        return await reply
 
     def _start_pump(self) -> None:
         if len(self._pumps) < self._limits.in_flight:
