@@ -8,6 +8,8 @@ import pytest
 
 from scheduler.adapters.embedded import EmbeddedValkey
 from scheduler.adapters.redis import subscription as subscriptions
+from scheduler.adapters.redis.subscription import RedisSubscription
+from scheduler.application.deadline import time_limit
 from scheduler.application.errors import QueueUnavailableError
 from scheduler.application.ports.event_bus import Subscription
 from scheduler.domain.events import AttemptRevoked, Event, JobChanged, WorkArrived
@@ -116,7 +118,8 @@ def test_what_was_heard_before_the_cut_is_still_told(redis_url: str) -> None:
 def test_a_quiet_connection_stays(redis_url: str) -> None:
     async def scenario(redis: RedisBackend) -> None:
         async with redis.bus.subscribe(work=True) as subscription:
-            await eventually(lambda: has_pinged(redis, times=3))
+            before = await pings(redis)
+            await eventually(lambda: has_pinged(redis, before + 3))
             await redis.bus.publish([WorkArrived()])
             assert await take(subscription, 1) == [WorkArrived()]
 
@@ -170,6 +173,50 @@ def test_a_cancelled_listener_leaves_no_connection_behind(redis_url: str) -> Non
     run_on(redis_url, scenario)
 
 
+def test_a_listener_in_another_task_is_told_when_the_subscription_is_closed(redis_url: str) -> None:
+    async def scenario(redis: RedisBackend) -> None:
+        async with redis.bus.subscribe(work=True) as subscription:
+            listener = asyncio.create_task(take(subscription, 1))
+            await asyncio.sleep(0)
+        with pytest.raises(QueueUnavailableError, match="closed"):
+            await listener
+
+    run_on(redis_url, scenario)
+
+
+def test_a_watch_that_is_not_confirmed_in_time_fails(tmp_path: Path) -> None:
+    with EmbeddedValkey(tmp_path) as server:
+
+        async def scenario(redis: RedisBackend) -> None:
+            async with redis.bus.subscribe() as subscription:
+                server.freeze()
+                try:
+                    with time_limit(0.2), pytest.raises(QueueUnavailableError, match="does not answer in time"):
+                        await subscription.watch_jobs([a_job_id()])
+                finally:
+                    server.thaw()
+
+        run_on(server.url, scenario)
+
+
+@pytest.mark.parametrize("is_reading", [False, True])
+def test_a_closed_connection_is_never_opened_again_behind_the_listeners_back(
+    redis_url: str,
+    is_reading: bool,  # noqa: FBT001 - a parameter of pytest's
+) -> None:
+    async def scenario(redis: RedisBackend) -> None:
+        connection = await redis.server.connect()
+        subscription = RedisSubscription(connection, redis.keys, quiet_seconds=0.01)
+        await connection.disconnect()
+        if is_reading:
+            await subscription.read()
+        with pytest.raises(QueueUnavailableError, match="cannot be reached"):
+            await subscription.watch_jobs([a_job_id()])
+        assert not connection.is_connected
+
+    run_on(redis_url, scenario)
+
+
 async def subscribers(redis: RedisBackend) -> int:
     [(_, count)] = await redis.raw.pubsub_numsub(redis.keys.wake)
     return int(count)
@@ -180,5 +227,9 @@ async def has_no_subscribers(redis: RedisBackend) -> bool:
 
 
 async def has_pinged(redis: RedisBackend, times: int) -> bool:
+    return await pings(redis) >= times
+
+
+async def pings(redis: RedisBackend) -> int:
     stats = await redis.raw.info("commandstats")
-    return bool(stats.get("cmdstat_ping", {}).get("calls", 0) >= times)
+    return int(stats.get("cmdstat_ping", {}).get("calls", 0))

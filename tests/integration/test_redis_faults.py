@@ -216,33 +216,6 @@ def test_a_port_where_nobody_listens_is_told_by_every_port(server: EmbeddedValke
     run_on(url, scenario)
 
 
-def test_health_tells_the_latency_or_the_reason_and_never_raises(server: EmbeddedValkey) -> None:
-    async def scenario(redis: RedisBackend) -> None:
-        good = await redis.health.check()
-        assert (good.name, good.ok, good.required, good.detail) == ("redis", True, False, "")
-        assert timedelta(0) < good.latency < timedelta(seconds=2)
-        assert not await redis.raw.exists(redis.keys.health)
-
-        server.stop()
-        bad = await redis.health.check()
-        assert (bad.ok, bad.required) == (False, False)
-        assert "cannot be reached" in bad.detail
-
-    run_on(server.url, scenario)
-
-
-def test_health_alone_brings_an_idle_process_back(server: EmbeddedValkey) -> None:
-    async def scenario(redis: RedisBackend) -> None:
-        server.stop()
-        await redis.health.check()
-        assert counts_as_away(redis)
-        server.start()
-        await eventually(lambda: is_healthy(redis))
-        assert not counts_as_away(redis)
-
-    run_on(server.url, scenario)
-
-
 async def takes(redis: RedisBackend) -> bool:
     try:
         await redis.queue.enqueue_all([ENTRY])

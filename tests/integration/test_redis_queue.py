@@ -134,6 +134,16 @@ def test_scripts_work_again_after_the_server_forgot_them(redis_url: str) -> None
     run_on(redis_url, scenario)
 
 
+def test_more_callers_than_connections_wait_their_turn(redis_url: str) -> None:
+    async def scenario(redis: RedisBackend) -> None:
+        waiting = entries_of(Priority.HIGH, 500)
+        await asyncio.gather(*(redis.queue.enqueue_all([entry]) for entry in waiting))
+        assert len(await redis.queue.claim(ALL, HAND_OUT)) == len(waiting)
+        assert redis.telemetry.faults == []
+
+    run_on(redis_url, scenario)
+
+
 def test_two_prefixes_share_a_server(redis_url: str) -> None:
     async def scenario(redis: RedisBackend) -> None:
         other = RedisBackend(redis_url)

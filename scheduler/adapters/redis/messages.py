@@ -1,6 +1,7 @@
 """How events travel on channels: ids and versions, nothing else."""
 
 import re
+from typing import assert_never
 from uuid import UUID
 
 from scheduler.adapters.redis.keys import Keys
@@ -22,6 +23,8 @@ def write_event(keys: Keys, event: Event) -> tuple[str, str]:
             return keys.job(job_id), f"{version} {state} {attempts}"
         case AttemptRevoked(worker_id=worker_id, attempt_id=attempt):
             return keys.worker(worker_id), f"{attempt.job_id} {attempt.fence}"
+        case _:
+            assert_never(event)
 
 
 def read_event(keys: Keys, channel: bytes, message: bytes) -> Event | None:

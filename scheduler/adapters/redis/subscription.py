@@ -67,6 +67,9 @@ class RedisSubscription(Subscription):
             await self._lose(error)
         except REDIS_FAULTS as error:
             await self._lose(translate(error))
+        finally:
+            # However it ends: whoever still listens, in another task, must not wait for ever.
+            await self._lose(QueueUnavailableError("the subscription was closed"))
 
     async def _ask(self, command: str, channels: Sequence[str]) -> None:
         target = self._confirmed
@@ -82,16 +85,18 @@ class RedisSubscription(Subscription):
             raise translate(error) from error
 
     async def _send(self, *command: str) -> None:
-        try:
-            # redis-py would connect again, without the subscriptions.
-            if self._lost is None and not self._connection.is_connected:
-                raise RedisConnectionError("the connection was closed")
-            if self._lost is None:
-                await self._connection.send_command(*command, check_health=False)
-        except REDIS_FAULTS as error:
-            await self._lose(translate(error))
         if self._lost is not None:
             raise self._lost
+        try:
+            await self._write(*command)
+        except REDIS_FAULTS as error:
+            raise await self._lose(translate(error)) from error
+
+    async def _write(self, *command: str) -> None:
+        # redis-py would connect again, without the subscriptions.
+        if not self._connection.is_connected:
+            raise RedisConnectionError("the connection was closed")
+        await self._connection.send_command(*command, check_health=False)
 
     async def _until(self, is_reached: Callable[[], bool]) -> None:
         async with self._changed:
@@ -109,7 +114,7 @@ class RedisSubscription(Subscription):
             if self._pinged:
                 raise TimeoutError("no sign of life on a subscription")
             self._pinged = True
-            await self._connection.send_command("PING", check_health=False)
+            await self._write("PING")
 
     async def _take(self, reply: Any) -> None:  # noqa: ANN401 - a reply
         match reply:
@@ -131,7 +136,9 @@ class RedisSubscription(Subscription):
             self._unheard.append(event)
             self._changed.notify_all()
 
-    async def _lose(self, reason: QueueUnavailableError) -> None:
+    async def _lose(self, reason: QueueUnavailableError) -> QueueUnavailableError:
+        """Tell all who wait, and return the first reason."""
         async with self._changed:
             self._lost = self._lost or reason
             self._changed.notify_all()
+        return self._lost
