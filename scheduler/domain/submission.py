@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from scheduler.domain.errors import InvalidFieldError
@@ -48,6 +48,8 @@ class Submission:
             raise InvalidFieldError("max_attempts", f"must be between 1 and {MAX_ATTEMPTS}")
         if not MIN_TIMEOUT <= self.timeout <= MAX_TIMEOUT:
             raise InvalidFieldError("timeout", "must be between 1 ms and 24 h")
+        if self.run_at is not None and self.run_at.tzinfo is None:
+            raise InvalidFieldError("run_at", "must carry a time zone")
         if self.payload is not None:
             check_json("payload", self.payload)
         if self.idempotency_key is not None:
@@ -66,7 +68,7 @@ class Submission:
             str(self.max_attempts),
             f"{self.timeout.total_seconds()}",
             f"{policy.initial} {policy.max_backoff} {policy.multiplier} {policy.jitter}",
-            "now" if self.run_at is None else self.run_at.isoformat(),
+            "now" if self.run_at is None else self.run_at.astimezone(UTC).isoformat(),
             *(text for pair in sorted(self.labels.items()) for text in pair),
         ]
         return sha256("\0".join(parts).encode()).hexdigest()
@@ -106,5 +108,9 @@ def _check_labels(labels: Mapping[str, str]) -> None:
 def _check_text(field_name: str, text: str, max_bytes: int) -> None:
     if "\0" in text:
         raise InvalidFieldError(field_name, "must not hold NUL")
-    if len(text.encode()) > max_bytes:
-        raise InvalidFieldError(field_name, f"must be at most {max_bytes} bytes")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidFieldError(field_name, "must be valid UTF-8") from error
+    if size > max_bytes:
+        raise InvalidFieldError(field_name, f"must be at most {max_bytes} bytes, is {size}")

@@ -1,0 +1,115 @@
+from datetime import timedelta
+
+import pytest
+
+from scheduler.domain.errors import InvalidFieldError
+from scheduler.domain.lease import LeaseTerms, ReaperPatience
+from tests.support.builders import MICROSECOND, NOW, SECOND
+
+TERMS = LeaseTerms(timedelta(seconds=12))
+
+
+def test_a_lease_is_renewed_three_times_in_its_length_and_lasts_twelve_seconds_by_default() -> None:
+    assert LeaseTerms() == TERMS
+    assert TERMS.renewal_interval == 4 * SECOND
+
+
+def test_a_lease_too_short_for_renewal_and_self_fence_is_refused() -> None:
+    assert LeaseTerms(4 * SECOND).duration == 4 * SECOND
+    with pytest.raises(InvalidFieldError) as refusal:
+        LeaseTerms(4 * SECOND - MICROSECOND)
+    assert refusal.value.field == "lease_seconds"
+
+
+def test_handlers_stop_three_seconds_before_the_lease_ends() -> None:
+    assert not TERMS.must_stop(9 * SECOND - MICROSECOND)
+    assert TERMS.must_stop(9 * SECOND)
+
+
+class Reaper:
+    """A reaper's patience over two clocks."""
+
+    def __init__(self) -> None:
+        self.monotonic = 50.0
+        self.database = NOW
+        self.patience = ReaperPatience.begin(TERMS, self.monotonic, self.database)
+
+    def contact(self, after: float, database_after: float | None = None) -> None:
+        self.monotonic += after
+        self.database += timedelta(seconds=after if database_after is None else database_after)
+        self.patience = self.patience.observe(self.monotonic, self.database)
+
+    def contact_each_second(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.contact(1)
+
+    @property
+    def may_close(self) -> bool:
+        return self.patience.may_close(self.monotonic)
+
+
+def test_a_new_reaper_closes_nobody_for_a_whole_lease() -> None:
+    reaper = Reaper()
+
+    reaper.contact_each_second(11)
+    assert not reaper.may_close
+
+    reaper.contact_each_second(1)
+    assert reaper.may_close
+
+
+def a_patient_reaper() -> Reaper:
+    reaper = Reaper()
+    reaper.contact_each_second(12)
+    assert reaper.may_close
+    return reaper
+
+
+def test_a_silence_of_a_third_of_a_lease_changes_nothing() -> None:
+    reaper = a_patient_reaper()
+
+    reaper.contact(4)
+
+    assert reaper.may_close
+
+
+def test_a_longer_silence_starts_a_whole_lease_of_patience() -> None:
+    reaper = a_patient_reaper()
+
+    reaper.contact(4.001)
+
+    assert not reaper.may_close
+    reaper.contact_each_second(11)
+    assert not reaper.may_close
+    reaper.contact_each_second(1)
+    assert reaper.may_close
+
+
+@pytest.mark.parametrize("jump", [1.01, -1.01, 3600.0, -86400.0])
+def test_a_jump_of_the_databases_clock_starts_a_whole_lease_of_patience(jump: float) -> None:
+    reaper = a_patient_reaper()
+
+    reaper.contact(1, 1 + jump)
+
+    assert not reaper.may_close
+    reaper.contact_each_second(12)
+    assert reaper.may_close
+
+
+@pytest.mark.parametrize("drift", [0.9, -0.9])
+def test_a_small_step_of_the_databases_clock_changes_nothing(drift: float) -> None:
+    reaper = a_patient_reaper()
+
+    reaper.contact(1, 1 + drift)
+
+    assert reaper.may_close
+
+
+def test_an_interruption_never_shortens_the_patience() -> None:
+    reaper = Reaper()
+    reaper.contact(5)
+    until = reaper.patience.patient_until
+
+    reaper.contact(1)
+
+    assert reaper.patience.patient_until == until
