@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
+import pytest
 import redis
 
 from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
+
+if sys.platform != "linux":
+    pytest.skip("these tests look at processes through /proc", allow_module_level=True)
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 OWNER: Final = Path(__file__).with_name("embedded_owner.py")

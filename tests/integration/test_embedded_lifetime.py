@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -27,10 +26,7 @@ from tests.integration.embedded_tools import (
     wait_until,
 )
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc"),
-]
+pytestmark = pytest.mark.servers
 # What the servers log when they are told to stop.
 STOP_REQUESTS = ("shutdown request", "Received SIG")
 both = pytest.mark.parametrize("kind", KINDS)

