@@ -195,6 +195,16 @@ def test_a_job_queued_again_before_its_ack_is_not_lost(run: Run, broker: QueueBa
     assert claimed(run, broker) == [entry]
 
 
+def test_an_id_that_is_handed_out_is_not_handed_out_again(run: Run, broker: QueueBackend) -> None:
+    first, second = entries(Priority.HIGH, 2)
+    run(broker.queue.enqueue_all([first]))
+    claimed(run, broker)
+    run(broker.queue.enqueue_all([first, second]))
+
+    assert claimed(run, broker, 1) == [second]
+    assert sizes(run, broker) == (0, 2)
+
+
 def test_a_thousand_entries_pass_in_one_batch(run: Run, broker: QueueBackend) -> None:
     queued = [each for priority in Priority for each in entries(priority, 250)]
     run(broker.queue.enqueue_all(queued))

@@ -7,14 +7,20 @@ from datetime import timedelta
 
 from scheduler.application.dto import QueueStats
 from scheduler.application.ports.queue_maintenance import QueueDepths
-from scheduler.application.ports.telemetry import FaultTelemetry, ReaperTelemetry, SubmitTelemetry, WorkerTelemetry
+from scheduler.application.ports.telemetry import (
+    FaultTelemetry,
+    ReaperTelemetry,
+    RpcTelemetry,
+    SubmitTelemetry,
+    WorkerTelemetry,
+)
 from scheduler.domain.attempt import Attempt
 from scheduler.domain.ids import AttemptId, WorkerId
 from scheduler.domain.job import Job
 
 
 @dataclass(slots=True)
-class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, FaultTelemetry):
+class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, FaultTelemetry, RpcTelemetry):
     """Every telemetry port at once."""
 
     submitted: list[Job] = field(default_factory=list)
@@ -31,6 +37,7 @@ class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, Faul
     samples: list[tuple[QueueDepths | None, QueueStats, int]] = field(default_factory=list)
     faults: list[tuple[str, BaseException]] = field(default_factory=list)
     degraded_parts: set[str] = field(default_factory=set)
+    calls: list[tuple[str, str]] = field(default_factory=list)
 
     def jobs_submitted(self, jobs: Sequence[Job]) -> None:
         """Remember acknowledged new jobs."""
@@ -87,3 +94,7 @@ class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, Faul
     def degraded(self, part: str, *, is_degraded: bool) -> None:
         """Remember which parts the process works without."""
         (self.degraded_parts.add if is_degraded else self.degraded_parts.discard)(part)
+
+    def rpc_ended(self, method: str, status: str, seconds: float) -> None:  # noqa: ARG002 - the port's own
+        """Remember a call and how it ended."""
+        self.calls.append((method, status))
