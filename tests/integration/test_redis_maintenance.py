@@ -138,6 +138,28 @@ def test_an_id_that_is_handed_out_is_not_handed_out_again_when_it_is_queued_late
     run_on(redis_url, scenario)
 
 
+def test_a_repeated_claim_does_not_prolong_the_hand_out(redis_url: str) -> None:
+    async def scenario(redis: RedisBackend) -> None:
+        await redis.queue.enqueue_all([ENTRY])
+        await redis.queue.claim(ALL, timedelta(0))
+        await redis.queue.enqueue_all([ENTRY])
+        await redis.queue.claim(ALL, HAND_OUT)
+        assert await redis.maintenance.overdue(10) == [ENTRY.job_id]
+
+    run_on(redis_url, scenario)
+
+
+def test_an_entry_keeps_its_first_place(redis_url: str) -> None:
+    async def scenario(redis: RedisBackend) -> None:
+        later = a_queue_entry(ENTRY.priority, ENTRY.queued_at + MICROSECOND, ENTRY.job_id)
+        await redis.queue.enqueue_all([ENTRY])
+        await redis.queue.enqueue_all([later])
+        assert await redis.maintenance.enqueue_missing([later]) == 0
+        assert await redis.queue.claim(ALL, HAND_OUT) == [ENTRY]
+
+    run_on(redis_url, scenario)
+
+
 def test_a_cancelled_job_is_not_given_back(redis_url: str) -> None:
     async def scenario(redis: RedisBackend) -> None:
         await redis.queue.enqueue_all([ENTRY])
