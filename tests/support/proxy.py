@@ -40,6 +40,7 @@ class FaultProxy:
     async def stop(self) -> None:
         assert self._server is not None
         self._server.close()
+        self.heal()
         self.cut()
         await asyncio.gather(*(link.ended.wait() for link in self._links))
 

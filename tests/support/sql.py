@@ -1,5 +1,6 @@
 """Databases for tests, and the SQL adapters over them."""
 
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -43,10 +44,22 @@ def execute(url: str, *statements: str | sql.Composed) -> None:
 class SqlBackend:
     """The SQL adapters over one database, with its schema. Belongs to the event loop that opens it."""
 
-    def __init__(self, url: str, *, isolation: Isolation | str = Isolation.AUTO, max_connections: int = 10) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        isolation: Isolation | str = Isolation.AUTO,
+        max_connections: int = 10,
+        statement_timeout: timedelta = timedelta(seconds=5),
+    ) -> None:
         self.url = url
         self.telemetry = RecordingTelemetry()
-        self.settings = StoreSettings(url=url, isolation=Isolation(isolation), max_connections=max_connections)
+        self.settings = StoreSettings(
+            url=url,
+            isolation=Isolation(isolation),
+            max_connections=max_connections,
+            statement_timeout=statement_timeout,
+        )
         self.statements = Statements()
         self.pool = ConnectionPool(self.settings, self.statements)
         self.transactions = Transactions(self.pool, self.statements)

@@ -33,6 +33,11 @@ CONNECTION_DEFAULTS: Final[Mapping[str, int | str]] = {
 """What the address itself may say otherwise."""
 
 
+RECONNECT_SECONDS: Final = 2.0
+"""How long a statement waits for a lost server: enough for a fail-over between nodes or a dropped connection. After
+that the caller learns that the store is away; it can wait better than a request that holds its memory."""
+
+
 class Isolation(StrEnum):
     """The isolation level of every statement. No guarantee rests on it: each write compares and sets."""
 
@@ -67,18 +72,21 @@ class Link:
     def __init__(self) -> None:
         self.failure = ""
         """Why the last attempt to connect failed, empty if it did not."""
-        self.down_since: float | None = None
-        """Since when, on the monotonic clock, no attempt to connect has succeeded."""
+        self._down_since: float | None = None
 
     def is_up(self) -> None:
         """Note that there is a connection."""
         self.failure = ""
-        self.down_since = None
+        self._down_since = None
 
     def is_down(self, error: psycopg.Error) -> None:
         """Note that an attempt to connect failed."""
         self.failure = one_line(error)
-        self.down_since = self.down_since or time.monotonic()
+        self._down_since = self._down_since or time.monotonic()
+
+    def outage(self) -> float:
+        """Return for how many seconds no attempt to connect has succeeded, 0 when the last one did."""
+        return 0.0 if self._down_since is None else time.monotonic() - self._down_since
 
 
 class StoreConnection(AsyncConnection[TupleRow]):
@@ -108,7 +116,8 @@ class StoreConnection(AsyncConnection[TupleRow]):
     def is_usable(self) -> bool:
         """Tell whether the server has left the connection open, from what has arrived: no round trip."""
         try:
-            self.pgconn.consume_input()
+            self.pgconn.consume_input()  # its last words, if any
+            self.pgconn.consume_input()  # the end behind them
         except psycopg.Error:
             return False
         return not self.closed

@@ -83,6 +83,8 @@ Failure = psycopg.Error | UnicodeEncodeError | TimeoutError
 FAILURES: Final = (psycopg.Error, UnicodeEncodeError, TimeoutError)
 """All that a statement can fail with."""
 
+# A word of the server, or of the client library about the address.
+_FOR_GOOD = re.compile(r"FATAL|invalid")
 # The server's words while it starts, stops, or has no connection left: it will let us in later.
 _FOR_NOW = re.compile(r"starting up|shutting down|recovery|too many|remaining connection slots|not yet accepting")
 
@@ -117,8 +119,9 @@ def error_of_ours(error: Failure, verdict: Verdict, detail: str = "") -> Schedul
 def login_error(error: psycopg.Error) -> StoreUnavailableError:
     """Translate a failed first connection."""
     text = one_line(error)
-    refused = "FATAL" in text and not _FOR_NOW.search(text)
-    return StoreLoginError(text) if refused else StoreUnavailableError(text)
+    return (
+        StoreLoginError(text) if _FOR_GOOD.search(text) and not _FOR_NOW.search(text) else StoreUnavailableError(text)
+    )
 
 
 def one_line(error: BaseException) -> str:

@@ -41,7 +41,7 @@ class Migrator:
         Raises MigrationChangedError, before anything runs, when the text of a migration that has run was changed.
         """
         async with self._connected() as transactions:
-            await transactions.run("create_schema_migrations")
+            await _repeat_lost_races(transactions, self._statements["create_schema_migrations"])
             missing = await missing_migrations(transactions, self._migrations)
             return [name for name in missing if await self._run(transactions, name)]
 

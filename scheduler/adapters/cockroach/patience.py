@@ -8,12 +8,9 @@ from typing import Final
 
 from psycopg_pool import PoolTimeout
 
-from scheduler.adapters.cockroach.connection import Link
+from scheduler.adapters.cockroach.connection import RECONNECT_SECONDS, Link
 from scheduler.adapters.cockroach.errors import Failure, Verdict, error_of_ours, verdict_on
 
-RECONNECT_SECONDS: Final = 2.0
-"""How long a statement waits for a lost server: enough for a fail-over between nodes or a dropped connection. After
-that the caller learns that the store is away; it can wait better than a request that holds its memory."""
 FIRST_PAUSE: Final = 0.01
 """Seconds; the bound doubles with each repetition, and the pause is drawn between 0 and the bound."""
 LONGEST_PAUSE: Final = 0.5
@@ -62,7 +59,7 @@ class Patience:
         now = time.monotonic()
         if self._disconnected_at is None:
             self._disconnected_at = now
-        return now - min(self._disconnected_at, self._link.down_since or now)
+        return max(now - self._disconnected_at, self._link.outage())
 
     def _detail(self, error: Failure) -> str:
         """Prefer the reason why no connection could be made to the fact that the pool had none."""

@@ -8,7 +8,14 @@ from typing import Final
 
 from psycopg_pool import AsyncConnectionPool
 
-from scheduler.adapters.cockroach.connection import Isolation, Link, StoreConnection, StoreSettings, connect_first
+from scheduler.adapters.cockroach.connection import (
+    RECONNECT_SECONDS,
+    Isolation,
+    Link,
+    StoreConnection,
+    StoreSettings,
+    connect_first,
+)
 from scheduler.adapters.cockroach.statements import Statements
 from scheduler.application.errors import StoreUnavailableError
 
@@ -28,6 +35,7 @@ class ConnectionPool:
         self._slots = asyncio.Semaphore(settings.max_connections)
         self._pool: AsyncConnectionPool[StoreConnection] | None = None
         self._isolation = settings.isolation
+        self._waiting = 0
 
     async def open(self) -> None:
         """Connect. Raises StoreUnavailableError or StoreLoginError, in one line, when the server does not let us in."""
@@ -48,12 +56,22 @@ class ConnectionPool:
         if self._pool is None:
             raise StoreUnavailableError("the connection pool is not open")
         async with self._slots:
-            connection = await self._usable(self._pool, min(seconds, CHECKOUT_SECONDS))
+            connection = await self._checked_out(self._pool, min(seconds, CHECKOUT_SECONDS))
             try:
                 yield connection
             finally:
                 # To be cancelled here would leak the connection.
                 await asyncio.shield(self._pool.putconn(connection))
+
+    async def _checked_out(self, pool: AsyncConnectionPool[StoreConnection], seconds: float) -> StoreConnection:
+        """Get a connection. In an outage one caller looks for the server, and the others are told at once."""
+        if self._waiting and self.link.outage() > RECONNECT_SECONDS:
+            raise StoreUnavailableError(self.link.failure)
+        self._waiting += 1
+        try:
+            return await self._usable(pool, seconds)
+        finally:
+            self._waiting -= 1
 
     async def _usable(self, pool: AsyncConnectionPool[StoreConnection], seconds: float) -> StoreConnection:
         while not (connection := await pool.getconn(seconds)).is_usable():
