@@ -1,6 +1,7 @@
-"""The calls that are in flight: each is measured, and each ends in a way that a client can act upon."""
+"""Calls in flight: each is measured, and each ends in a way that its client can act upon."""
 
 import asyncio
+from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -15,46 +16,27 @@ Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Request, Response]
 
 
-class Calls:
-    """Knows how many calls are in flight, and whom to tell when one ends."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallServices:
+    """Whom to tell how calls end."""
 
-    def __init__(self, *, telemetry: RpcTelemetry, faults: CallFaults) -> None:
-        self._telemetry = telemetry
-        self.faults = faults
-        self._in_flight = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    def began(self) -> None:
-        """Count a call in."""
-        self._in_flight += 1
-        self._idle.clear()
-
-    def ended(self, method: str, status: str, seconds: float) -> None:
-        """Count a call out."""
-        self._in_flight -= 1
-        if not self._in_flight:
-            self._idle.set()
-        self._telemetry.rpc_ended(method, status, seconds)
-
-    async def idle(self) -> None:
-        """Wait until no call is in flight."""
-        await self._idle.wait()
+    telemetry: RpcTelemetry
+    faults: CallFaults
 
 
 class Call(Generic[Request, Response]):
     """One call, while inside. What its handler raises becomes a status; a client's own cancel passes as it is."""
 
-    __slots__ = ("_calls", "_context", "_method", "_started")
+    __slots__ = ("_context", "_method", "_services", "_started")
 
-    def __init__(self, calls: Calls, method: str, context: Context[Request, Response]) -> None:
-        self._calls = calls
+    def __init__(self, services: CallServices, method: str, context: Context[Request, Response]) -> None:
+        self._services = services
         self._method = method
         self._context = context
         self._started = perf_counter()
 
     async def __aenter__(self) -> None:
-        self._calls.began()
+        pass
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
@@ -69,7 +51,7 @@ class Call(Generic[Request, Response]):
             await self._refuse(error)
 
     async def _refuse(self, error: BaseException) -> None:
-        refusal = self._calls.faults.refusal(self._method, error)
+        refusal = self._services.faults.refusal(self._method, error)
         self._ended(refusal.code.name)
         await self._context.abort_with_status(refusal.to_status())
 
@@ -78,7 +60,7 @@ class Call(Generic[Request, Response]):
         return "CANCELLED" if remaining is None or remaining > 0 else "DEADLINE_EXCEEDED"
 
     def _ended(self, status: str) -> None:
-        self._calls.ended(self._method, status, perf_counter() - self._started)
+        self._services.telemetry.rpc_ended(self._method, status, perf_counter() - self._started)
 
 
 def _is_passing(error: BaseException) -> bool:

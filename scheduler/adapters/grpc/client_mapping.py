@@ -97,6 +97,8 @@ def job_view(status: pb.JobStatus) -> JobView:
         finished_at=to_datetime("finished_at", status.finished_at) if status.HasField("finished_at") else None,
         payload=status.payload_json or None,
         result=status.result_json or None,
+        progress=status.progress,
+        progress_message=status.progress_message,
     )
 
 
@@ -110,6 +112,8 @@ def event_view(event: pb.JobEvent) -> EventView:
         attempts=event.attempts,
         version=event.version,
         last_error=event.last_error,
+        progress=event.progress,
+        progress_message=event.progress_message,
     )
 
 

@@ -39,11 +39,14 @@ class JobView:
     finished_at: datetime | None
     payload: str | None
     result: str | None
+    progress: float = 0.0
+    """In percent."""
+    progress_message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventView:
-    """One change of a job; `message` says it for people."""
+    """One change of a job, or of its progress (in percent); `message` says it for people."""
 
     job_id: str
     state: JobState
@@ -52,6 +55,8 @@ class EventView:
     attempts: int
     version: int
     last_error: str
+    progress: float = 0.0
+    progress_message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,10 @@ _MAX_MESSAGE_CHARACTERS = 1024
 """Statuses travel as HTTP headers, which may hold 8 KiB in all."""
 
 
+class MalformedRequestError(SchedulerError):
+    """The bytes of a request are no message of its kind, or a text in it is no UTF-8."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """How a call ends that does not succeed."""
@@ -89,6 +93,12 @@ _TABLE: Mapping[type[SchedulerError], Callable[[SchedulerError], Refusal]] = dic
     [
         _row(
             InvalidFieldError, grpc.StatusCode.INVALID_ARGUMENT, lambda error: [_bad_field(error.field, error.reason)]
+        ),
+        _row(
+            MalformedRequestError,
+            grpc.StatusCode.INVALID_ARGUMENT,
+            lambda _: [_reason("MALFORMED_REQUEST")],
+            lambda _: "these bytes are no request of this method",
         ),
         _row(
             UnknownVersionError,

@@ -1,13 +1,17 @@
 """The outermost layer of every call."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
-from scheduler.adapters.grpc.calls import Call, Calls, Context
+from scheduler.adapters.grpc.calls import Call, CallServices, Context
+from scheduler.adapters.grpc.errors import MalformedRequestError
 from scheduler.application.deadline import DEFAULT_SECONDS, time_limit
 
 MAX_SECONDS = 30.0
@@ -15,18 +19,21 @@ MAX_SECONDS = 30.0
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-Handler = grpc.RpcMethodHandler[Request, Response]
+if TYPE_CHECKING:  # generic in the stubs only
+    Handler = grpc.RpcMethodHandler[Request, Response]
+Read = Callable[[bytes], Request]
 Unary = Callable[[Request, Context[Request, Response]], Awaitable[Response]]
 Streaming = Callable[[Request, Context[Request, Response]], AsyncGenerator[Response]]
-Writing = Callable[[Request, Context[Request, Response]], Awaitable[None]]
+UnaryOfBytes = Callable[[bytes, Context[Request, Response]], Awaitable[Response]]
+WriterOfBytes = Callable[[bytes, Context[Request, Response]], Awaitable[None]]
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Guards the calls of one service; those of others (health, reflection) pass."""
 
-    def __init__(self, *, service: str, calls: Calls) -> None:
+    def __init__(self, *, service: str, services: CallServices) -> None:
         self._prefix = f"/{service}/"
-        self._calls = calls
+        self._services = services
         self._guarded: dict[str, object] = {}
 
     async def intercept_service(
@@ -43,39 +50,57 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._guarded[path] = self._guard(path.removeprefix(self._prefix), handler)
         return cast("Handler[Request, Response]", self._guarded[path])
 
-    def _guard(self, method: str, handler: Handler[Request, Response]) -> Handler[Request, Response]:
-        # The stubs know the handlers of synchronous servers only, hence the casts.
+    def _guard(self, method: str, handler: Handler[Request, Response]) -> Handler[bytes, Response]:
+        # Requests are parsed inside: where gRPC parses them, clients are shown Python's errors. The stubs know the
+        # handlers of synchronous servers only, hence the casts.
+        read = _reader(handler)
         if handler.response_streaming:
             streaming = cast("Streaming[Request, Response]", handler.unary_stream)
             return grpc.unary_stream_rpc_method_handler(
-                self._guard_streaming(method, streaming), handler.request_deserializer, handler.response_serializer
+                self._guard_streaming(method, read, streaming), response_serializer=handler.response_serializer
             )
         unary = cast("Unary[Request, Response]", handler.unary_unary)
         return grpc.unary_unary_rpc_method_handler(
-            self._guard_unary(method, unary), handler.request_deserializer, handler.response_serializer
+            self._guard_unary(method, read, unary), response_serializer=handler.response_serializer
         )
 
-    def _guard_unary(self, method: str, behavior: Unary[Request, Response]) -> Unary[Request, Response]:
-        calls = self._calls
+    def _guard_unary(
+        self, method: str, read: Read[Request], behavior: Unary[Request, Response]
+    ) -> UnaryOfBytes[Request, Response]:
+        services = self._services
 
-        async def call(request: Request, context: Context[Request, Response]) -> Response:
-            async with Call(calls, method, context):
+        async def call(data: bytes, context: Context[Request, Response]) -> Response:
+            async with Call(services, method, context):
                 with time_limit(_seconds(context.time_remaining())):
-                    return await behavior(request, context)
+                    return await behavior(read(data), context)
 
         return call
 
-    def _guard_streaming(self, method: str, behavior: Streaming[Request, Response]) -> Writing[Request, Response]:
-        calls = self._calls
+    def _guard_streaming(
+        self, method: str, read: Read[Request], behavior: Streaming[Request, Response]
+    ) -> WriterOfBytes[Request, Response]:
+        services = self._services
 
         # A coroutine that writes instead of a generator: it runs in one task, and closes what it iterates. A stream
         # outlives any time limit; each read on its behalf has the default one.
-        async def call(request: Request, context: Context[Request, Response]) -> None:
-            async with Call(calls, method, context), aclosing(behavior(request, context)) as responses:
+        async def call(data: bytes, context: Context[Request, Response]) -> None:
+            async with Call(services, method, context), aclosing(behavior(read(data), context)) as responses:
                 async for response in responses:
                     await context.write(response)
 
         return call
+
+
+def _reader(handler: Handler[Request, Response]) -> Read[Request]:
+    parse = cast("Read[Request]", handler.request_deserializer)
+
+    def read(data: bytes) -> Request:
+        try:
+            return parse(data)
+        except DecodeError as error:
+            raise MalformedRequestError from error
+
+    return read
 
 
 def _seconds(remaining: float | None) -> float:

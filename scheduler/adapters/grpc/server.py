@@ -4,16 +4,16 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from scheduler.adapters.grpc.calls import Calls
+from scheduler.adapters.grpc.calls import CallServices
 from scheduler.adapters.grpc.faults import CallFaults
+from scheduler.adapters.grpc.health import HealthService
 from scheduler.adapters.grpc.interceptors import CallInterceptor
 from scheduler.adapters.grpc.mutations import Mutations
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import add_SchedulerServiceServicer_to_server
@@ -21,6 +21,7 @@ from scheduler.adapters.grpc.servicer import SERVICE, SchedulerServicer, UseCase
 from scheduler.application.errors import PortInUseError
 from scheduler.application.ports.telemetry import FaultTelemetry, RpcTelemetry
 
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 """Twice what a batch may hold, so that one somewhat too large is told which rule it broke."""
 
@@ -61,61 +62,53 @@ class ApiServer:
         call_faults = CallFaults(faults)
         self._end_watches = end_watches
         self._options = options
-        self._calls = Calls(telemetry=telemetry, faults=call_faults)
+        self._services = CallServices(telemetry=telemetry, faults=call_faults)
         self._mutations = Mutations(call_faults.abandoned)
         self._servicer = SchedulerServicer(use_cases, self._mutations)
-        self._health = health.aio.HealthServicer()
+        self._health = HealthService((SERVICE,))
+        self._stop_lock = asyncio.Lock()
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:
         """Serve, as NOT_SERVING until told otherwise; return the bound port. Raises PortInUseError and OSError."""
-        await self.set_serving(is_serving=False)
         server = self._build()
         port = self._bind(server)
         await server.start()
         self._server = server
         return port
 
-    async def set_serving(self, *, is_serving: bool) -> None:
+    def set_serving(self, *, is_serving: bool) -> None:
         """Tell health checks whether to send calls here; calls are answered either way."""
-        statuses = health_pb2.HealthCheckResponse
-        status = statuses.SERVING if is_serving else statuses.NOT_SERVING
-        for service in ("", SERVICE):
-            await self._health.set(service, status)
+        self._health.set_serving(is_serving=is_serving)
 
-    async def announce_stop(self) -> None:
+    def announce_stop(self) -> None:
         """Answer health checks with NOT_SERVING from now on, for good."""
-        await self._health.enter_graceful_shutdown()
+        self._health.announce_stop()
 
     async def stop(self, grace: float) -> None:
         """End all watches, refuse new calls, let those in flight end for `grace` seconds and abort the rest.
 
-        Mutations run to their end, whatever the grace.
+        Mutations run to their end, whatever the grace. A second call waits for the first.
         """
-        await self.announce_stop()
+        self.announce_stop()
         self._end_watches()
-        if self._server is not None:
-            await self._drain(self._server, grace)
+        self._health.end_watches()
+        # Two stops of one gRPC server at once crash the process.
+        async with self._stop_lock:
+            if self._server is not None:
+                await self._server.stop(grace)
+                self._server = None
         await self._mutations.drained()
-
-    async def _drain(self, server: grpc.aio.Server, grace: float) -> None:
-        stopping = asyncio.create_task(server.stop(grace))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                await self._calls.idle()
-        # Streams of health checks and reflection never end by themselves: not worth waiting for.
-        await server.stop(None)
-        await stopping
 
     def _build(self) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=[CallInterceptor(service=SERVICE, calls=self._calls)],
+            interceptors=[CallInterceptor(service=SERVICE, services=self._services)],
             options=_channel_options(self._options),
             maximum_concurrent_rpcs=self._options.max_calls,
         )
         add_SchedulerServiceServicer_to_server(self._servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        reflection.enable_server_reflection((SERVICE, _HEALTH, reflection.SERVICE_NAME), server)
         return server
 
     def _bind(self, server: grpc.aio.Server) -> int:

@@ -67,6 +67,8 @@ NOT_REACHING: dict[type[SchedulerError], str] = {
     RetryLaterError: "the same",
 }
 
+INNER_LAYERS = ("scheduler.domain.", "scheduler.application.")
+
 
 def status_of(refusal: Refusal) -> Status:
     metadata = dict(refusal.to_status().trailing_metadata)
@@ -81,21 +83,19 @@ def detail(error: SchedulerError, message: Message) -> None:
     assert any(packed.Unpack(message) for packed in status_of(refusal).details)
 
 
-def leaves(kind: type[SchedulerError]) -> Iterator[type[SchedulerError]]:
-    children = kind.__subclasses__()
-    if not children:
-        yield kind
-    for child in children:
-        yield from leaves(child)
-
-
 def inner_leaves() -> set[type[SchedulerError]]:
-    """Every leaf of the inner layers; adapters' own never leave them."""
+    """Every leaf of the inner layers; what adapters derive from one is told to clients as that one."""
     for package in (scheduler.domain, scheduler.application):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-    inner = ("scheduler.domain.", "scheduler.application.")
-    return {leaf for leaf in leaves(SchedulerError) if leaf.__module__.startswith(inner)}
+    inner = {kind for kind in kinds_of(SchedulerError) if kind.__module__.startswith(INNER_LAYERS)}
+    return {kind for kind in inner if inner.isdisjoint(kind.__subclasses__())}
+
+
+def kinds_of(kind: type[SchedulerError]) -> Iterator[type[SchedulerError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from kinds_of(child)
 
 
 def test_every_leaf_has_a_row_or_a_reason_why_no_call_ends_with_it() -> None:
