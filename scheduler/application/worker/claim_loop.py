@@ -66,6 +66,8 @@ class ClaimLoop:
     async def _wait_for_work(self) -> None:
         poll = POLL_SECONDS if self._wakeups.hearing else POLL_SECONDS_WITHOUT_HINTS
         await wait_until(self._wake, spread(poll, self._services.randomness.draw()))
+        # Without a lease nothing claims, and nothing else clears it: left set, no later wait would let others run.
+        self._wake.clear()
         self._more = True
 
     async def _claim(self, worker_id: WorkerId) -> None:
