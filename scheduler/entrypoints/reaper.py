@@ -33,7 +33,7 @@ async def serve_reaper(container: Container, stopping: asyncio.Event, *, metrics
     """Do the maintenance on open resources until `stopping` is set; return True."""
     await container.follow_store_clock().execute()
     async with (
-        background([clock_loop(container), *_duties(container)]),
+        background([clock_loop(container), *duties(container)]),
         operations_server(container, port=metrics_port, loops=WATCHED_LOOPS),
     ):
         await stopping.wait()
@@ -41,9 +41,10 @@ async def serve_reaper(container: Container, stopping: asyncio.Event, *, metrics
     return True
 
 
-def _duties(container: Container) -> Sequence[Loop]:
+def duties(container: Container) -> Sequence[Loop]:
+    """Return the loops of all duties."""
     recover = container.recover_lost_jobs()
-    duties = [
+    work_by_name = [
         ("release_due", container.release_due_jobs().execute, DUE_SECONDS),
         ("close_workers", container.close_dead_workers().execute, LEASE_SECONDS),
         ("recover_jobs", recover.execute, LEASE_SECONDS),
@@ -53,4 +54,4 @@ def _duties(container: Container) -> Sequence[Loop]:
         ("sample_depths", container.sample_depths().execute, DEPTHS_SECONDS),
         ("purge", container.purge_jobs().execute, PURGE_SECONDS),
     ]
-    return [make_loop(container, name, work, interval=interval) for name, work, interval in duties]
+    return [make_loop(container, name, work, interval=interval) for name, work, interval in work_by_name]
