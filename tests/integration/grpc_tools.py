@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -11,8 +11,6 @@ from uuid import UUID
 
 import grpc.aio
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest
-from google.rpc.status_pb2 import Status
 
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import SchedulerServiceStub
@@ -239,37 +237,6 @@ async def until(condition: Callable[[], bool]) -> None:
     await eventually(holds, inspect.getsource(condition))
 
 
-async def refusal(call: Awaitable[object]) -> grpc.aio.AioRpcError:
-    """Return the error that a call ends with."""
-    try:
-        answer = await call
-    except grpc.aio.AioRpcError as error:
-        return error
-    raise AssertionError(f"answered with {answer}")
-
-
-def details(error: grpc.aio.AioRpcError, kind: type[Detail]) -> Detail:
-    """Return the error's only detail of that kind."""
-    packed = [value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"]
-    assert len(packed) == 1
-    assert isinstance(packed[0], bytes)
-    status = Status.FromString(packed[0])
-    assert status.code == error.code().value[0]
-    found = []
-    for detail in status.details:
-        message = kind()
-        if detail.Unpack(message):
-            found.append(message)
-    (only,) = found
-    return only
-
-
-def bad_fields(error: grpc.aio.AioRpcError) -> Sequence[str]:
-    """Return the fields that an INVALID_ARGUMENT names."""
-    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    return [violation.field for violation in details(error, BadRequest).field_violations]
-
-
 def a_job_message(**fields: object) -> pb.Job:
     """Build a valid job to submit, with some fields set otherwise."""
     message = pb.Job(type="email.send", priority=pb.PRIORITY_HIGH)
@@ -281,3 +248,13 @@ def a_job_message(**fields: object) -> pb.Job:
 async def submitted(api: Api, **fields: object) -> str:
     """Submit a job; return its id."""
     return (await api.stub.SubmitJob(pb.SubmitJobRequest(job=a_job_message(**fields)))).job_id
+
+
+@asynccontextmanager
+async def another(api: Api, **options: object) -> AsyncIterator[ApiServer]:
+    """Serve the same store on one more port."""
+    server = api.server(ServerOptions(**{"port": 0, **options}))  # type: ignore[arg-type] # a test's own options
+    try:
+        yield server
+    finally:
+        await server.stop(0)

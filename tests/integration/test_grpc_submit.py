@@ -6,16 +6,8 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.domain.state import JobState
-from tests.integration.grpc_tools import (
-    Api,
-    a_job_message,
-    bad_fields,
-    details,
-    over_loopback,
-    refusal,
-    submitted,
-    until,
-)
+from tests.integration.grpc_refusals import bad_fields, details, refusal
+from tests.integration.grpc_tools import Api, a_job_message, over_loopback, submitted, until
 
 NO_JOBS = pb.ListJobsRequest()
 

@@ -9,7 +9,8 @@ from google.rpc.error_details_pb2 import RetryInfo
 
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.application import watch_hub
-from tests.integration.grpc_tools import Api, bad_fields, details, over_loopback, refusal, submitted, until
+from tests.integration.grpc_refusals import bad_fields, details, refusal
+from tests.integration.grpc_tools import Api, over_loopback, submitted, until
 
 Stream = grpc.aio.UnaryStreamCall[pb.WatchJobRequest, pb.JobEvent]
 

@@ -31,47 +31,54 @@ from scheduler.domain.ids import JobId
 from scheduler.domain.submission import Submission
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-_RETRY_POLICY = {
-    # gRPC spreads each wait at random by itself, and allows 5 attempts at most.
-    "maxAttempts": 5,
-    "initialBackoff": "0.2s",
-    "maxBackoff": "3s",
-    "backoffMultiplier": 3,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
-_SERVICE_CONFIG = json.dumps(
-    {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [{"name": [{"service": SERVICE}], "retryPolicy": _RETRY_POLICY}],
-    }
-)
-_CHANNEL_OPTIONS: Sequence[tuple[str, str | int]] = (
-    ("grpc.service_config", _SERVICE_CONFIG),
-    # A request that is larger than this buffer is never retried; by default that is 256 KiB.
-    ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    # By default a lost server is looked for after 1 s first, and after 2 min at last.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    # Notice when the server of a silent watch has vanished.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a call may take, retries included, and how often a broken watch is resumed without any news."""
+    """How long a call may take, retries included, and how often a broken watch is resumed without any news.
+
+    Times are seconds. Between two tries lie at least `first_pause` or so, growing up to `longest_pause`.
+    """
 
     seconds: float = 15.0
     resumes: int = 20
     first_pause: float = 0.2
-    longest_pause: float = 5.0
+    longest_pause: float = 3.0
 
     def pause(self, failures: int, draw: float) -> float:
         """Return the wait after so many failures in a row; `draw` in [0, 1) takes off up to half of it."""
         return min(self.longest_pause, self.first_pause * 2.0 ** (failures - 1)) * (1 - draw / 2)
+
+
+def _service_config(patience: Patience) -> str:
+    # gRPC spreads each wait at random by itself, and allows 5 attempts at most.
+    retry = {
+        "maxAttempts": 5,
+        "initialBackoff": f"{patience.first_pause}s",
+        "maxBackoff": f"{patience.longest_pause}s",
+        "backoffMultiplier": 3,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    calls = {"name": [{"service": SERVICE}], "retryPolicy": retry}
+    # A watch is resumed by `watch` itself: without a policy of its own it would be retried by both.
+    watch = {"name": [{"service": SERVICE, "method": "WatchJob"}]}
+    return json.dumps({"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [calls, watch]})
+
+
+def _channel_options(patience: Patience) -> Sequence[tuple[str, str | int]]:
+    return (
+        ("grpc.service_config", _service_config(patience)),
+        # A request that is larger than this buffer is never retried; by default that is 256 KiB.
+        ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        # By default a lost server is looked for after 1 s first, and after 2 min at last.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 1_000),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        # Notice when the server of a silent watch has vanished.
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    )
 
 
 class SchedulerClient:
@@ -91,7 +98,7 @@ class SchedulerClient:
 
     async def __aenter__(self) -> Self:
         """Open the channel; connections are made by the first call."""
-        self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(self._address, options=_channel_options(self._patience))
         self._open_stub = SchedulerServiceStub(self._channel)
         return self
 

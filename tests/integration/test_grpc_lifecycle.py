@@ -1,0 +1,115 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import grpc.aio
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
+from tests.integration.grpc_refusals import refusal
+from tests.integration.grpc_tools import Api, another, over_loopback, submitted, until
+
+SERVICES = ("", "scheduler.v1.SchedulerService")
+
+
+async def health(api: Api, service: str) -> int:
+    check = api.channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )
+    response = await check(HealthCheckRequest(service=service))
+    return response.status
+
+
+def health_changes(api: Api, service: str = "") -> AsyncIterator[HealthCheckResponse]:
+    watch = api.channel.unary_stream(
+        "/grpc.health.v1.Health/Watch",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )
+    return aiter(watch(HealthCheckRequest(service=service)))
+
+
+@over_loopback
+async def test_health_is_not_serving_until_told_otherwise(api: Api) -> None:
+    for service in SERVICES:
+        assert await health(api, service) == HealthCheckResponse.NOT_SERVING
+
+
+@over_loopback
+async def test_health_of_an_unknown_service_is_unknown(api: Api) -> None:
+    assert (await refusal(health(api, "nothing"))).code() is grpc.StatusCode.NOT_FOUND
+    changes = health_changes(api, "nothing")
+    assert (await anext(changes)).status == HealthCheckResponse.SERVICE_UNKNOWN
+
+
+def test_health_follows_the_server() -> None:
+    async def scenario() -> None:
+        api = Api()
+        async with api.served() as server:
+            for is_serving, status in ((True, HealthCheckResponse.SERVING), (False, HealthCheckResponse.NOT_SERVING)):
+                server.set_serving(is_serving=is_serving)
+                assert [await health(api, service) for service in SERVICES] == [status, status]
+            server.set_serving(is_serving=True)
+            server.announce_stop()
+            server.set_serving(is_serving=True)
+            assert [await health(api, service) for service in SERVICES] == [HealthCheckResponse.NOT_SERVING] * 2
+            assert await submitted(api)
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_waits_for_calls_but_not_for_health_watches() -> None:
+    async def scenario() -> None:
+        api = Api()
+        async with api.served() as server:
+            server.set_serving(is_serving=True)
+            job_id = await submitted(api)
+            checks = health_changes(api)
+            assert (await anext(checks)).status == HealthCheckResponse.SERVING
+            api.gate.shut()
+            call = asyncio.ensure_future(api.stub.CancelJob(pb.CancelJobRequest(job_id=job_id)))
+            await until(lambda: api.gate.waiting == 1)
+            stop = asyncio.create_task(server.stop(600))
+            assert [check.status async for check in checks] == [HealthCheckResponse.NOT_SERVING]
+            assert not stop.done()
+            api.gate.open()
+            assert (await call).cancelled
+            async with asyncio.timeout(20):
+                await stop
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_aborts_calls_after_its_grace_but_lets_mutations_end() -> None:
+    async def scenario() -> None:
+        api = Api()
+        async with api.served() as server:
+            job_id = await submitted(api)
+            api.gate.shut()
+            call = asyncio.ensure_future(api.stub.CancelJob(pb.CancelJobRequest(job_id=job_id)))
+            await until(lambda: api.gate.waiting == 1)
+            stop = asyncio.create_task(server.stop(0.05))
+            error = await refusal(call)
+            assert error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+            assert not stop.done()
+            api.gate.open()
+            await stop
+            assert (await api.job(job_id)).version == 2
+
+    asyncio.run(scenario())
+
+
+@over_loopback
+async def test_two_stops_at_once_are_one(api: Api) -> None:
+    async with another(api) as server:
+        await server.start()
+        await asyncio.gather(server.stop(0), server.stop(0), server.stop(5))
+        await server.stop(0)
+
+
+@over_loopback
+async def test_a_server_that_never_started_can_be_stopped(api: Api) -> None:
+    async with another(api) as server:
+        await server.stop(5)
