@@ -11,7 +11,7 @@ from scheduler.adapters.cockroach import (
     require_schema,
 )
 from scheduler.adapters.cockroach.statements import read_sql
-from scheduler.application.errors import SchemaNotMigratedError
+from scheduler.application.errors import SchemaNotMigratedError, StoreRejectedError
 from tests.integration.cockroach_tools import scalar
 from tests.support.builders import a_job_id
 from tests.support.sql import SqlBackend, create_database, execute
@@ -80,6 +80,21 @@ def test_a_migration_that_was_changed_after_it_had_run_is_refused_before_anythin
     with pytest.raises(MigrationChangedError):
         asyncio.run(Migrator(StoreSettings(url=url), changed).pending())
 
+    assert scalar(url, "SELECT to_regclass('b') IS NULL") is True
+
+
+@pytest.mark.parametrize(
+    "text", ["CREATE TABLE twice (id UUID PRIMARY KEY)", "CREATE TABEL wrong (id UUID PRIMARY KEY)"]
+)
+def test_a_migration_that_fails_is_not_recorded_and_stops_those_behind_it(url: str, text: str) -> None:
+    execute(url, "CREATE TABLE twice (id UUID PRIMARY KEY)")
+    broken = {"0001_broken": text, "0002_b": "CREATE TABLE IF NOT EXISTS b (id UUID PRIMARY KEY)"}
+    migrator = Migrator(StoreSettings(url=url), broken)
+
+    with pytest.raises(StoreRejectedError):
+        asyncio.run(migrator.migrate())
+
+    assert list(asyncio.run(migrator.pending())) == ["0001_broken", "0002_b"]
     assert scalar(url, "SELECT to_regclass('b') IS NULL") is True
 
 
