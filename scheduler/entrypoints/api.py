@@ -72,5 +72,5 @@ def _server(container: Container) -> ApiServer:
 async def _follow_readiness(container: Container, server: ApiServer, stopping: asyncio.Event) -> None:
     """Let gRPC health say what /ready says."""
     while not stopping.is_set():
-        await server.set_serving(is_serving=(await container.readiness().check()).ready)
+        server.set_serving(is_serving=(await container.readiness().check()).ready)
         await wait_until(stopping, HEALTH_SECONDS)
