@@ -1,0 +1,27 @@
+"""Calls of the API from a command."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from scheduler.adapters.grpc.client import SchedulerClient
+from scheduler.adapters.grpc.client_errors import ClientError
+
+T = TypeVar("T")
+_OUT_OF_REACH = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
+"""Statuses that may mean that the address is the wrong one."""
+
+
+def call(address: str, body: Callable[[SchedulerClient], Awaitable[T]]) -> T:
+    """Run `body` with an open client; Ctrl-C cancels it. Raises ClientError."""
+
+    async def run() -> T:
+        async with SchedulerClient(address) as client:
+            return await body(client)
+
+    try:
+        return asyncio.run(run())
+    except ClientError as error:
+        if error.status in _OUT_OF_REACH:
+            raise ClientError(error.status, f"{address}: {error.message}", error.details) from error
+        raise

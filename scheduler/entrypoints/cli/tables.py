@@ -1,0 +1,129 @@
+"""Tables for people."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from rich.table import Table
+from rich.text import Text
+
+from scheduler.adapters.grpc.client_views import AttemptView, JobView, QueueStatsView
+from scheduler.domain.state import JobState
+from scheduler.entrypoints.cli.text import age, moment, printable
+
+STATE_STYLES: Mapping[JobState, str] = {
+    JobState.SCHEDULED: "blue",
+    JobState.QUEUED: "cyan",
+    JobState.RUNNING: "yellow",
+    JobState.RETRYING: "magenta",
+    JobState.SUCCEEDED: "green",
+    JobState.FAILED: "red",
+    JobState.DEADLETTER: "bold red",
+    JobState.CANCELLED: "bright_black",
+}
+_ID_WIDTH = 36
+
+
+def plain_table() -> Table:
+    """Make a table without lines, whose columns a script can split too."""
+    return Table(box=None, pad_edge=False, header_style="bold")
+
+
+def state_text(state: JobState) -> Text:
+    """Show a state in its colour."""
+    return Text(state, STATE_STYLES[state])
+
+
+def job_table(jobs: Sequence[JobView], *, with_header: bool = True) -> Table:
+    """Show jobs, one a row."""
+    table = plain_table()
+    table.show_header = with_header
+    table.add_column("JOB", no_wrap=True, min_width=_ID_WIDTH)
+    table.add_column("STATE", no_wrap=True, min_width=10)
+    table.add_column("PRIORITY", no_wrap=True, min_width=8)
+    table.add_column("TYPE", overflow="ellipsis", no_wrap=True)
+    table.add_column("TRIES", no_wrap=True, min_width=5)
+    table.add_column("AGE", no_wrap=True, min_width=3)
+    table.add_column("LAST ERROR", overflow="ellipsis", no_wrap=True)
+    now = datetime.now(UTC)
+    for job in jobs:
+        table.add_row(
+            job.job_id,
+            state_text(job.state),
+            job.priority,
+            printable(job.type),
+            f"{job.attempts}/{job.max_attempts}",
+            age(now - job.created_at),
+            printable(job.last_error),
+        )
+    return table
+
+
+def job_details(job: JobView) -> Table:
+    """Show one job, a field a row."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _fields(job).items():
+        if value:
+            table.add_row(name, value)
+    return table
+
+
+def _fields(job: JobView) -> Mapping[str, str | Text]:
+    return {
+        "job": job.job_id,
+        "state": state_text(job.state),
+        "type": printable(job.type),
+        "priority": job.priority,
+        "attempts": f"{job.attempts} of {job.max_attempts}" + (f", {job.losses} lost" if job.losses else ""),
+        "last error": printable(job.last_error),
+        "progress": f"{job.progress:.0f} % {printable(job.progress_message)}" if job.progress else "",
+        "labels": printable(" ".join(f"{key}={value}" for key, value in sorted(job.labels.items()))),
+        "created": moment(job.created_at),
+        "run at": moment(job.run_at),
+        "started": moment(job.started_at),
+        "updated": moment(job.updated_at),
+        "finished": moment(job.finished_at),
+        "worker": job.worker_id or "",
+        "version": str(job.version),
+        "payload": printable(job.payload or ""),
+        "result": printable(job.result or ""),
+    }
+
+
+def attempt_table(attempts: Sequence[AttemptView]) -> Table:
+    """Show a job's history."""
+    table = plain_table()
+    for name in ("TRY", "OUTCOME", "STARTED", "TOOK", "WORKER"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("ERROR", overflow="ellipsis", no_wrap=True)
+    for attempt in attempts:
+        table.add_row(
+            str(attempt.number),
+            attempt.outcome or "RUNNING",
+            moment(attempt.started_at),
+            _took(attempt),
+            attempt.worker_id,
+            printable(attempt.error),
+        )
+    return table
+
+
+def _took(attempt: AttemptView) -> str:
+    if attempt.finished_at is None:
+        return ""
+    return f"{max(0.0, (attempt.finished_at - attempt.started_at).total_seconds()):.3f}s"
+
+
+def queue_table(stats: QueueStatsView) -> Table:
+    """Show how full the queues are."""
+    table = plain_table()
+    table.add_column("QUEUE", min_width=12, no_wrap=True)
+    table.add_column("JOBS", justify="right", min_width=7, no_wrap=True)
+    table.add_column("OLDEST", justify="right", no_wrap=True)
+    for queue in stats.queues:
+        table.add_row(queue.priority, str(queue.depth), age(queue.oldest_age))
+    table.add_section()
+    for name in ("processing", "scheduled", "retrying", "dead_letters"):
+        table.add_row(name.replace("_", " "), str(getattr(stats, name)), "")
+    return table

@@ -1,0 +1,150 @@
+"""What the demo submits, and what must become of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import cycle
+from uuid import uuid4
+
+from scheduler.application.use_cases.submit_jobs import SubmitCommand
+from scheduler.domain.ids import JobId
+from scheduler.domain.priority import Priority
+from scheduler.domain.retry import RetryPolicy
+from scheduler.domain.state import JobState
+from scheduler.domain.submission import Submission
+
+RUN_LABEL = "demo"
+BACKOFF = RetryPolicy(initial=timedelta(seconds=0.2), multiplier=1.0, jitter=0.2)
+WORK_SECONDS = 24.0
+"""Of all handlers together, however many jobs there are."""
+LONGEST_JOB_SECONDS = 0.06
+HORIZON_SECONDS = 3.0
+
+
+class Kind(StrEnum):
+    """What a job of the demo is there to show."""
+
+    PLAIN = "plain"
+    SCHEDULED = "scheduled ahead"
+    RETRIED = "fails, then succeeds"
+    REFUSED = "fails for good"
+    DEAD = "never succeeds"
+    CANCELLED = "cancelled while running"
+    WATCHED = "watched"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJob:
+    """A job, and how it must end; `failures` attempts of it fail in a way that is tried again."""
+
+    kind: Kind
+    job_id: JobId
+    submission: Submission
+    final: JobState = JobState.SUCCEEDED
+    failures: int = 0
+
+    @property
+    def command(self) -> SubmitCommand:
+        """Return the request for it."""
+        return SubmitCommand(submission=self.submission, job_id=self.job_id)
+
+    @property
+    def attempts(self) -> int:
+        """Return how many attempts it must take."""
+        return self.failures + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole load, under one label."""
+
+    run: str
+    jobs: Sequence[PlannedJob]
+    by_id: Mapping[str, PlannedJob] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Index the jobs."""
+        object.__setattr__(self, "by_id", {str(job.job_id): job for job in self.jobs})
+
+    def of(self, *kinds: Kind) -> Sequence[PlannedJob]:
+        """Return the jobs of these kinds."""
+        return [job for job in self.jobs if job.kind in kinds]
+
+    def ending(self, state: JobState) -> int:
+        """Return how many jobs must end so."""
+        return sum(job.final is state for job in self.jobs)
+
+
+def make_plan(jobs: int, now: datetime) -> Plan:
+    """Plan about so many jobs: mostly plain ones, of all priorities."""
+    maker = _Maker(run=uuid4().hex[:8], now=now, nap=min(LONGEST_JOB_SECONDS, WORK_SECONDS / jobs))
+    special = [maker.cancelled(), maker.watched(), maker.dead()]
+    scheduled = [maker.scheduled(HORIZON_SECONDS * step / (jobs // 8)) for step in range(1, jobs // 8 + 1)]
+    retried = [maker.retried(failures=1 + step % 2) for step in range(jobs // 8)]
+    refused = [maker.refused() for _ in range(jobs // 80)]
+    others = [*scheduled, *retried, *refused]
+    plain = [maker.plain() for _ in range(jobs - len(special) - len(others))]
+    return Plan(run=maker.run, jobs=[*special, *others, *plain])
+
+
+class _Maker:
+    """Makes one job of each kind, of each priority in turn."""
+
+    def __init__(self, *, run: str, now: datetime, nap: float) -> None:
+        self.run = run
+        self._now = now
+        self._nap = nap
+        self._priorities = cycle(Priority)
+
+    def plain(self) -> PlannedJob:
+        return self._job(Kind.PLAIN, {"sleep_seconds": self._nap})
+
+    def scheduled(self, ahead: float) -> PlannedJob:
+        # Never less than a second ahead, however long the submission takes.
+        run_at = self._now + timedelta(seconds=1.0 + ahead)
+        return self._job(Kind.SCHEDULED, {}, run_at=run_at)
+
+    def retried(self, *, failures: int) -> PlannedJob:
+        return self._job(Kind.RETRIED, {"fail_attempts": failures}, failures=failures)
+
+    def refused(self) -> PlannedJob:
+        return self._job(Kind.REFUSED, {"fail_permanently": True}, final=JobState.FAILED)
+
+    def dead(self) -> PlannedJob:
+        return self._job(Kind.DEAD, {"fail_attempts": 100}, failures=2, final=JobState.DEADLETTER)
+
+    def cancelled(self) -> PlannedJob:
+        return self._job(Kind.CANCELLED, {"sleep_seconds": 60}, final=JobState.CANCELLED, priority=Priority.CRITICAL)
+
+    def watched(self) -> PlannedJob:
+        return self._job(
+            Kind.WATCHED,
+            {"fail_attempts": 1, "sleep_seconds": 0.3},
+            failures=1,
+            priority=Priority.CRITICAL,
+            idempotency_key=f"{RUN_LABEL}-{self.run}",
+        )
+
+    def _job(
+        self,
+        kind: Kind,
+        payload: Mapping[str, object],
+        *,
+        final: JobState = JobState.SUCCEEDED,
+        failures: int = 0,
+        priority: Priority | None = None,
+        run_at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> PlannedJob:
+        submission = Submission(
+            type="noop",
+            priority=priority or next(self._priorities),
+            payload=json.dumps(payload),
+            idempotency_key=idempotency_key,
+            retry_policy=BACKOFF,
+            labels={RUN_LABEL: self.run},
+            run_at=run_at,
+        )
+        return PlannedJob(kind=kind, job_id=JobId(uuid4()), submission=submission, final=final, failures=failures)

@@ -1,0 +1,115 @@
+"""Start the stack, run the load, check the totals, stop the stack."""
+
+import asyncio
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from scheduler.adapters.grpc.client import SchedulerClient
+from scheduler.domain.errors import SchedulerError
+from scheduler.entrypoints.cli.output import console
+from scheduler.entrypoints.demo.checks import Check, check_all
+from scheduler.entrypoints.demo.display import progress_display
+from scheduler.entrypoints.demo.evidence import Evidence, read_attempts, read_metrics
+from scheduler.entrypoints.demo.follow import DemoError, cancel_one, follow_to_the_end, watch_one
+from scheduler.entrypoints.demo.load import submit_plan
+from scheduler.entrypoints.demo.plan import Plan, make_plan
+from scheduler.entrypoints.demo.summary import check_lines, kind_table, rate_table, state_table
+from scheduler.entrypoints.stack import HOST, Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """About how many jobs, and whether data and logs stay."""
+
+    jobs: int = 400
+    keep: bool = False
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run the demo; return 0 when every check passed. Data and logs stay where something failed."""
+    directory = Path(tempfile.mkdtemp(prefix="scheduler-demo-"))
+    screen, keep = console(), True
+    try:
+        with _sigterm_ends_the_demo():
+            checks = _on_a_stack(directory, options.jobs, screen)
+        passed = not any(check.problems for check in checks)
+        keep = options.keep or not passed
+    except SchedulerError as error:
+        raise DemoError(f"{error}; the logs are in {directory / 'logs'}") from error
+    except (KeyboardInterrupt, SystemExit):
+        keep = options.keep
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(directory, ignore_errors=True)
+    if keep:
+        screen.print(f"data and logs are in {directory}")
+    return 0 if passed else 1
+
+
+def _on_a_stack(directory: Path, jobs: int, screen: Console) -> Sequence[Check]:
+    began = time.monotonic()
+    screen.print("starting PostgreSQL, Valkey, api, worker and reaper …")
+    with Stack(data_dir=directory) as stack:
+        screen.print(f"ready after {time.monotonic() - began:.1f} s, serving on {stack.address}")
+        evidence = asyncio.run(_run_load(stack, make_plan(jobs, datetime.now(UTC)), screen))
+        checks = check_all(evidence)
+        _report(evidence, checks, screen)
+        stopping = time.monotonic()
+    screen.print(f"stopped everything in {time.monotonic() - stopping:.1f} s")
+    return checks
+
+
+async def _run_load(stack: Stack, plan: Plan, screen: Console) -> Evidence:
+    async with SchedulerClient(stack.address) as client:
+        submitted = await submit_plan(client, plan)
+        screen.print(f"submitted {len(plan.jobs)} jobs over gRPC")
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(watch_one(client, plan))
+            cancelling = group.create_task(cancel_one(client, plan))
+            with progress_display(screen, len(plan.jobs)) as show:
+                jobs = await follow_to_the_end(client, plan, show=show, dead_process=stack.dead_process)
+        return Evidence(
+            plan=plan,
+            submitted=submitted,
+            jobs=jobs,
+            attempts=await read_attempts(client, plan),
+            watched=watching.result(),
+            cancelled=cancelling.result(),
+            stats=await client.queue_stats(),
+            api_metrics=await read_metrics(stack.metrics_address),
+            worker_metrics=await read_metrics(f"http://{HOST}:{stack.ports.worker_metrics}/metrics"),
+        )
+
+
+def _report(evidence: Evidence, checks: Sequence[Check], screen: Console) -> None:
+    for part in (state_table(evidence), kind_table(evidence), rate_table(evidence), check_lines(checks)):
+        screen.print()
+        screen.print(part)
+    broken = sum(bool(check.problems) for check in checks)
+    screen.print()
+    screen.print(f"{broken} of {len(checks)} checks failed" if broken else f"all {len(checks)} checks passed")
+
+
+@contextmanager
+def _sigterm_ends_the_demo() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C does, so that the stack is stopped."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
