@@ -3,10 +3,11 @@ from collections.abc import AsyncIterator
 
 import grpc
 import grpc.aio
+from google.rpc.error_details_pb2 import RetryInfo
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
-from tests.integration.grpc_refusals import refusal
+from tests.integration.grpc_refusals import details, refusal
 from tests.integration.grpc_tools import Api, another, over_loopback, submitted, until
 
 SERVICES = ("", "scheduler.v1.SchedulerService")
@@ -78,6 +79,21 @@ def test_a_stop_waits_for_calls_but_not_for_health_watches() -> None:
             assert (await call).cancelled
             async with asyncio.timeout(20):
                 await stop
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_ends_watches_at_once_and_tells_them_to_go_on_elsewhere() -> None:
+    async def scenario() -> None:
+        api = Api()
+        async with api.served() as server:
+            watch = aiter(api.stub.WatchJob(pb.WatchJobRequest(job_id=await submitted(api))))
+            await anext(watch)
+            stop = asyncio.create_task(server.stop(600))
+            error = await refusal(anext(watch))
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+            assert details(error, RetryInfo).HasField("retry_delay")
+            await stop
 
     asyncio.run(scenario())
 
