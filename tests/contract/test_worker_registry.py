@@ -86,6 +86,17 @@ def test_a_repeated_registration_renews_the_lease(run: Run, store: StoreBackend)
     assert run(store.registry.renew(worker.id, HOUR)) is True
 
 
+def test_a_registration_repeated_late_does_not_open_a_closed_worker(run: Run, store: StoreBackend) -> None:
+    worker = a_worker()
+    run(store.registry.register(worker, HOUR))
+    run(store.registry.close(worker.id))
+
+    run(store.registry.register(worker, HOUR))
+
+    assert run(store.registry.renew(worker.id, HOUR)) is False
+    assert run(store.registry.count_open()) == 0
+
+
 def test_a_renewal_extends_the_lease_from_now(run: Run, store: StoreBackend) -> None:
     renewed, shortened = registered(run, store, SHORT), registered(run, store, HOUR)
 

@@ -72,19 +72,6 @@ def test_leases_are_judged_by_the_stores_clock() -> None:
     assert asyncio.run(lease()) == [True, [], 0, [worker.id], clock.now()]
 
 
-def test_a_registration_repeated_late_does_not_open_a_closed_worker() -> None:
-    store = MemoryStoreBackend(FixedClock())
-    worker = a_worker()
-
-    async def late() -> tuple[bool, int]:
-        await store.registry.register(worker, LEASE)
-        await store.registry.close(worker.id)
-        await store.registry.register(worker, LEASE)
-        return await store.registry.renew(worker.id, LEASE), await store.registry.count_open()
-
-    assert asyncio.run(late()) == (False, 0)
-
-
 def test_threads_with_loops_of_their_own_share_a_store() -> None:
     store = MemoryStoreBackend(FixedClock())
     jobs = [a_job() for _ in range(50)]
