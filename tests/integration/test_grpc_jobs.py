@@ -1,11 +1,15 @@
 import asyncio
 import uuid
+from collections.abc import Mapping, Sequence
 
 import grpc
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, PreconditionFailure, ResourceInfo, RetryInfo
 
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
+from scheduler.application.deadline import remaining_seconds
+from scheduler.application.dto import JobDetails
+from scheduler.domain.ids import JobId
 from scheduler.domain.state import JobState
 from tests.integration.grpc_refusals import bad_fields, details, refusal
 from tests.integration.grpc_tools import Api, over_loopback, submitted, until
@@ -174,3 +178,19 @@ async def test_queue_stats_count_what_waits_and_runs(api: Api) -> None:
         (pb.PRIORITY_LOW, 1),
     ]
     assert (stats.processing, stats.scheduled, stats.retrying, stats.dead_letters) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("seconds", "least", "most"), [(4.0, 0, 5), (None, 5, 10), (600.0, 10, 30)])
+@over_loopback
+async def test_a_call_may_take_as_long_as_its_client_waits_within_bounds(
+    api: Api, seconds: float | None, least: float, most: float
+) -> None:
+    seen: list[float] = []
+
+    async def load(ids: Sequence[JobId]) -> Mapping[JobId, JobDetails]:
+        seen.append(remaining_seconds())
+        return {}
+
+    api.store.repository.load_details = load  # type: ignore[method-assign] # tells what it was given
+    await refusal(api.stub.GetJob(pb.GetJobRequest(job_id=NOBODY), timeout=seconds))
+    assert least < seen[0] <= most

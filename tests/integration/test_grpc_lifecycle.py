@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import grpc.aio
+import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
@@ -113,6 +114,25 @@ def test_a_stop_aborts_calls_after_its_grace_but_lets_mutations_end() -> None:
             api.gate.open()
             await stop
             assert (await api.job(job_id)).version == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_second_stop_waits_for_the_first_and_cuts_nothing_short() -> None:
+    async def scenario() -> None:
+        api = Api()
+        async with api.served() as server:
+            job_id = await submitted(api)
+            api.gate.shut()
+            call = asyncio.ensure_future(api.stub.CancelJob(pb.CancelJobRequest(job_id=job_id)))
+            await until(lambda: api.gate.waiting == 1)
+            stops = [asyncio.create_task(server.stop(grace)) for grace in (600, 0)]
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await asyncio.wait([call, *stops], return_when=asyncio.FIRST_COMPLETED)
+            api.gate.open()
+            assert (await call).cancelled
+            await asyncio.gather(*stops)
 
     asyncio.run(scenario())
 
