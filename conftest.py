@@ -1,3 +1,15 @@
 """The root of the test configuration; plugins are named here and nowhere else."""
 
-pytest_plugins = ("tests.fixtures.profiles", "tests.fixtures.servers")
+pytest_plugins = (
+    "tests.fixtures.profiles",
+    "tests.fixtures.servers",
+    "tests.fixtures.stack",
+    "tests.acceptance.steps.attempts",
+    "tests.acceptance.steps.jobs",
+    "tests.acceptance.steps.lists",
+    "tests.acceptance.steps.refusals",
+    "tests.acceptance.steps.submissions",
+    "tests.acceptance.steps.time",
+    "tests.acceptance.steps.watches",
+    "tests.acceptance.steps.workers",
+)
