@@ -1,15 +1,13 @@
 """JobQueue."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from scheduler.application.dto import QueueEntry
-from scheduler.domain.events import Event, JobChanged, WorkArrived
 from scheduler.domain.priority import ClaimPlan, Priority, StrictOrder, WeightedOrder
-from scheduler.domain.state import JobState
 from tests.support.backends import QueueBackend, Run, eventually
 from tests.support.builders import HOUR, MICROSECOND, NOW, a_job_id, a_queue_entry
 
@@ -216,30 +214,6 @@ def test_a_thousand_entries_pass_in_one_batch(run: Run, broker: QueueBackend) ->
     assert sizes(run, broker) == (1000, 0)
     run(broker.queue.remove_all([each.job_id for each in queued]))
     assert sizes(run, broker) == (0, 0)
-
-
-def test_an_idle_worker_is_woken_once_per_batch(run: Run, broker: QueueBackend) -> None:
-    last_word = a_queue_entry()
-    ended = JobChanged(job_id=last_word.job_id, version=1, state=JobState.QUEUED, attempts=0)
-
-    async def listen() -> list[Event]:
-        async with broker.bus.subscribe(work=True) as subscription:
-            await subscription.watch_jobs([last_word.job_id])
-            await broker.queue.enqueue_all(entries(Priority.HIGH, 3))
-            await broker.queue.give_back(await broker.queue.claim(StrictOrder().plan(3, 0), HOUR))
-            await broker.bus.publish([ended])
-            return [event async for event in until(ended, subscription.events())]
-
-    assert run(listen()) == [WorkArrived(), WorkArrived(), ended]
-
-
-async def until(last: Event, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
-    """Pass events on up to the last one."""
-    async with asyncio.timeout(10):
-        async for event in events:
-            yield event
-            if event == last:
-                return
 
 
 def test_a_hand_out_becomes_overdue_by_the_queues_clock(run: Run, broker: QueueBackend) -> None:

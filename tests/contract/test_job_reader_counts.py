@@ -4,30 +4,19 @@ from datetime import timedelta
 
 from scheduler.application.dto import JobFilter, QueueDepth
 from scheduler.domain.attempt import Attempt, AttemptOutcome
-from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
+from tests.contract.steps import added, applied
 from tests.support.backends import Run, StoreBackend
 from tests.support.builders import (
     MICROSECOND,
     NOW,
     SECOND,
-    a_change,
     a_failure,
     a_job,
     a_job_id,
-    a_new_job,
     a_worker_id,
 )
-
-
-def added(run: Run, store: StoreBackend, *jobs: Job) -> None:
-    run(store.repository.add_all([a_new_job(job) for job in jobs]))
-
-
-def applied(run: Run, store: StoreBackend, before: Job, after: Job) -> Job:
-    assert run(store.repository.apply([a_change(before, after)])) == {after.id}
-    return after
 
 
 def test_attempts_of_a_job_that_does_not_exist_are_none(run: Run, store: StoreBackend) -> None:
@@ -36,7 +25,7 @@ def test_attempts_of_a_job_that_does_not_exist_are_none(run: Run, store: StoreBa
 
 def test_a_job_that_never_started_has_no_attempts(run: Run, store: StoreBackend) -> None:
     job = a_job(JobState.SCHEDULED)
-    added(run, store, job)
+    added(run, store, [job])
 
     assert run(store.reader.attempts(job.id)) == []
 
@@ -44,7 +33,7 @@ def test_a_job_that_never_started_has_no_attempts(run: Run, store: StoreBackend)
 def test_the_running_attempt_is_the_last(run: Run, store: StoreBackend) -> None:
     first, second = a_worker_id(), a_worker_id()
     queued, other = a_job(), a_job()
-    added(run, store, queued, other)
+    added(run, store, [queued, other])
     running = applied(run, store, queued, queued.start(first, NOW + SECOND))
     applied(run, store, other, other.start(second, NOW))
     failed = applied(run, store, running, running.fail(a_failure(error="no route"), NOW + 2 * SECOND, 0.5))
@@ -67,7 +56,7 @@ def test_the_running_attempt_is_the_last(run: Run, store: StoreBackend) -> None:
 
 def test_attempts_are_ordered_by_fence_beyond_ten(run: Run, store: StoreBackend) -> None:
     job = a_job(max_attempts=100)
-    added(run, store, job)
+    added(run, store, [job])
     for _ in range(12):
         running = applied(run, store, job, job.start(a_worker_id(), NOW))
         job = applied(run, store, running, running.release(NOW))
@@ -87,9 +76,9 @@ def test_an_empty_store_counts_nothing(run: Run, store: StoreBackend) -> None:
 
 def test_stats_count_each_state_and_queue(run: Run, store: StoreBackend) -> None:
     counts = {state: n for n, state in enumerate(JobState, start=1)}
-    added(run, store, *(a_job(state, priority=Priority.LOW) for state, n in counts.items() for _ in range(n)))
+    added(run, store, (a_job(state, priority=Priority.LOW) for state, n in counts.items() for _ in range(n)))
     highs = [a_job(priority=Priority.HIGH, queued_at=NOW + n * MICROSECOND) for n in (3, 1, 2)]
-    added(run, store, *highs)
+    added(run, store, highs)
 
     stats = run(store.reader.queue_stats())
 
@@ -104,7 +93,7 @@ def test_stats_count_each_state_and_queue(run: Run, store: StoreBackend) -> None
 
 def test_stats_and_lists_agree_after_transitions(run: Run, store: StoreBackend) -> None:
     job = a_job()
-    added(run, store, job)
+    added(run, store, [job])
     running = applied(run, store, job, job.start(a_worker_id(), NOW))
 
     stats = run(store.reader.queue_stats())

@@ -1,6 +1,5 @@
 """JobRepository: apply, the compare-and-set of transitions."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -9,39 +8,20 @@ import pytest
 
 from scheduler.application.dto import Change
 from scheduler.application.errors import StoreRejectedError
-from scheduler.domain.attempt import Attempt, AttemptOutcome
+from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.job import Job
 from scheduler.domain.state import JobState
+from tests.contract.steps import added, applied, history, loaded, running
 from tests.support.backends import Run, StoreBackend
-from tests.support.builders import NOW, SECOND, a_change, a_failure, a_job, a_new_job, a_worker_id, an_op_id
+from tests.support.builders import NOW, SECOND, a_change, a_failure, a_job, a_worker_id, an_op_id
 
 WORKER = a_worker_id()
 LATER = NOW + timedelta(seconds=3, microseconds=1)
 
 
-def added(run: Run, store: StoreBackend, *jobs: Job) -> None:
-    run(store.repository.add_all([a_new_job(job, "1") for job in jobs]))
-
-
-def applied(run: Run, store: StoreBackend, before: Job, after: Job) -> Job:
-    assert run(store.repository.apply([a_change(before, after)])) == {after.id}
-    return after
-
-
-def running(run: Run, store: StoreBackend) -> Job:
-    queued = a_job()
-    added(run, store, queued)
-    return applied(run, store, queued, queued.start(WORKER, NOW + SECOND))
-
-
-def loaded(run: Run, store: StoreBackend, job: Job) -> Job:
-    return run(store.repository.load([job.id]))[job.id]
-
-
-def history(run: Run, store: StoreBackend, job: Job) -> list[Attempt]:
-    attempts = run(store.reader.attempts(job.id))
-    assert attempts is not None
-    return list(attempts)
+def a_running_job(run: Run, store: StoreBackend) -> Job:
+    (job,) = running(run, store, WORKER)
+    return job
 
 
 TRANSITIONS: dict[str, tuple[Callable[[Job], Job], AttemptOutcome | None]] = {
@@ -56,7 +36,7 @@ TRANSITIONS: dict[str, tuple[Callable[[Job], Job], AttemptOutcome | None]] = {
 @pytest.mark.parametrize("name", TRANSITIONS)
 def test_a_transition_is_stored_whole_with_the_attempt_that_it_ended(run: Run, store: StoreBackend, name: str) -> None:
     move, outcome = TRANSITIONS[name]
-    before = running(run, store)
+    before = a_running_job(run, store)
     after = move(before)
 
     applied(run, store, before, after)
@@ -70,7 +50,7 @@ def test_a_transition_is_stored_whole_with_the_attempt_that_it_ended(run: Run, s
 
 def test_a_due_and_a_requeued_job_are_stored_whole(run: Run, store: StoreBackend) -> None:
     scheduled = a_job(JobState.SCHEDULED)
-    added(run, store, scheduled)
+    added(run, store, [scheduled])
     queued = applied(run, store, scheduled, scheduled.make_due(scheduled.run_at))
     assert loaded(run, store, queued) == queued
     cancelled = applied(run, store, queued, queued.cancel(LATER))
@@ -83,7 +63,7 @@ def test_a_due_and_a_requeued_job_are_stored_whole(run: Run, store: StoreBackend
 
 
 def test_a_lost_compare_and_set_changes_nothing(run: Run, store: StoreBackend) -> None:
-    before = running(run, store)
+    before = a_running_job(run, store)
     winner = applied(run, store, before, before.cancel(LATER))
 
     late = a_change(before, before.succeed(LATER + SECOND), result="2", payload="3")
@@ -97,7 +77,7 @@ def test_a_lost_compare_and_set_changes_nothing(run: Run, store: StoreBackend) -
 
 def test_a_change_from_a_version_not_reached_changes_nothing(run: Run, store: StoreBackend) -> None:
     queued = a_job()
-    added(run, store, queued)
+    added(run, store, [queued])
     future = queued.start(WORKER, NOW)
 
     assert run(store.repository.apply([a_change(future, future.succeed(NOW))])) == frozenset()
@@ -114,7 +94,7 @@ def test_a_change_of_a_job_that_does_not_exist_is_lost(run: Run, store: StoreBac
 
 
 def test_a_repeat_with_the_same_op_counts_as_applied_and_changes_nothing(run: Run, store: StoreBackend) -> None:
-    before = running(run, store)
+    before = a_running_job(run, store)
     change = a_change(before, before.fail(a_failure(), LATER, 0.5), result="9")
 
     answers = [run(store.repository.apply([change])) for _ in range(3)]
@@ -125,7 +105,7 @@ def test_a_repeat_with_the_same_op_counts_as_applied_and_changes_nothing(run: Ru
 
 
 def test_another_op_to_the_same_version_is_lost(run: Run, store: StoreBackend) -> None:
-    before = running(run, store)
+    before = a_running_job(run, store)
     change = a_change(before, before.succeed(LATER), result='"first"')
     run(store.repository.apply([change]))
 
@@ -136,7 +116,7 @@ def test_another_op_to_the_same_version_is_lost(run: Run, store: StoreBackend) -
 
 
 def test_a_repeat_after_the_job_moved_on_is_lost(run: Run, store: StoreBackend) -> None:
-    before = running(run, store)
+    before = a_running_job(run, store)
     change = a_change(before, before.release(LATER))
     run(store.repository.apply([change]))
     moved_on = applied(run, store, change.job, change.job.start(WORKER, LATER + SECOND))
@@ -148,7 +128,7 @@ def test_a_repeat_after_the_job_moved_on_is_lost(run: Run, store: StoreBackend) 
 
 
 def test_of_a_mixed_batch_each_change_is_judged_alone(run: Run, store: StoreBackend) -> None:
-    wins, loses, repeats = (running(run, store) for _ in range(3))
+    wins, loses, repeats = (a_running_job(run, store) for _ in range(3))
     applied(run, store, loses, loses.cancel(LATER))
     repeat = a_change(repeats, repeats.succeed(LATER))
     run(store.repository.apply([repeat]))
@@ -173,7 +153,7 @@ def test_applying_nothing_is_fine(run: Run, store: StoreBackend) -> None:
 
 
 def test_payload_and_result_replace_the_stored_ones_unless_none(run: Run, store: StoreBackend) -> None:
-    job = running(run, store)
+    job = a_running_job(run, store)
 
     def details() -> tuple[str | None, str | None]:
         stored = run(store.repository.load_details([job.id]))[job.id]
@@ -192,7 +172,7 @@ def test_payload_and_result_replace_the_stored_ones_unless_none(run: Run, store:
 
 
 def test_the_history_keeps_every_attempt_over_a_requeue(run: Run, store: StoreBackend) -> None:
-    job = running(run, store)
+    job = a_running_job(run, store)
     for _ in range(2):
         lost = applied(run, store, job, job.lose(LATER))
         job = applied(run, store, lost, lost.start(WORKER, LATER))
@@ -212,36 +192,8 @@ def test_the_history_keeps_every_attempt_over_a_requeue(run: Run, store: StoreBa
     assert [each.id.fence for each in attempts] == sorted(each.id.fence for each in attempts)
 
 
-def test_of_two_concurrent_transitions_one_wins(run: Run, store: StoreBackend) -> None:
-    jobs = [running(run, store) for _ in range(20)]
-
-    async def race() -> tuple[frozenset[object], frozenset[object]]:
-        first = store.repository.apply([a_change(job, job.succeed(LATER)) for job in jobs])
-        second = store.repository.apply([a_change(job, job.cancel(LATER)) for job in reversed(jobs)])
-        return await asyncio.gather(first, second)
-
-    first, second = run(race())
-
-    assert not first & second
-    assert first | second == {job.id for job in jobs}
-    for job in jobs:
-        expected = AttemptOutcome.SUCCEEDED if job.id in first else AttemptOutcome.CANCELLED
-        assert [attempt.outcome for attempt in history(run, store, job)] == [expected]
-
-
-def test_concurrent_repeats_of_one_op_all_count_as_applied(run: Run, store: StoreBackend) -> None:
-    job = running(run, store)
-    change = a_change(job, job.succeed(LATER))
-
-    async def repeated() -> list[frozenset[object]]:
-        return list(await asyncio.gather(*(store.repository.apply([change]) for _ in range(4))))
-
-    assert run(repeated()) == [{job.id}] * 4
-    assert history(run, store, job) == [change.ended]
-
-
 def test_data_that_cannot_be_stored_are_refused_with_their_batch(run: Run, store: StoreBackend) -> None:
-    good, bad = running(run, store), running(run, store)
+    good, bad = a_running_job(run, store), a_running_job(run, store)
 
     def batch(result: str) -> list[Change]:
         return [a_change(good, good.succeed(LATER)), a_change(bad, bad.succeed(LATER), result=result)]
