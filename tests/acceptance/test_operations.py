@@ -1,0 +1,96 @@
+"""What operators see of the three processes."""
+
+import pytest
+
+from scheduler.entrypoints.stack import Stack
+from tests.acceptance.load import Load, run_load
+from tests.acceptance.operations import await_ready, eventually, get, metric
+from tests.acceptance.processes import keep_running
+
+pytestmark = pytest.mark.servers
+PROCESSES = ["api", "worker", "reaper"]
+
+
+@pytest.fixture
+def ports(stack: Stack) -> dict[str, int]:
+    keep_running(stack.worker)
+    await_ready(stack.ports.worker_metrics)
+    return {
+        "api": stack.ports.api_metrics,
+        "worker": stack.ports.worker_metrics,
+        "reaper": stack.ports.reaper_metrics,
+    }
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_every_process_is_healthy_and_ready(ports: dict[str, int], process: str) -> None:
+    health, ready = get(ports[process], "/health"), get(ports[process], "/ready")
+
+    assert (health.status, health.document) == (200, {"status": "ok"})
+    assert ready.status == 200
+    assert (ready.document["ready"], ready.document["degraded"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("process", "names"),
+    [
+        ("api", ["jobs_submitted_total", "grpc_requests_total", "grpc_request_duration_seconds_count"]),
+        (
+            "worker",
+            [
+                "jobs_processed_total",
+                "job_processing_duration_seconds_count",
+                "jobs_retried_total",
+                "jobs_deadlettered_total",
+                "worker_inflight_jobs",
+            ],
+        ),
+        (
+            "reaper",
+            [
+                "queue_depth",
+                "processing_queue_depth",
+                "retry_pump_jobs_requeued_total",
+                "reaper_jobs_recovered_total",
+            ],
+        ),
+    ],
+)
+def test_each_process_shows_its_metrics_before_anything_happens(
+    ports: dict[str, int], process: str, names: list[str]
+) -> None:
+    shown = get(ports[process], "/metrics").body
+
+    missing = [name for name in names if f"\n{name}" not in shown]
+    assert not missing
+
+
+def test_a_job_is_counted_by_every_process_that_it_passes(stack: Stack, ports: dict[str, int]) -> None:
+    def counts() -> list[float]:
+        return [
+            metric(ports["api"], "jobs_submitted_total", priority="default"),
+            metric(ports["api"], "grpc_requests_total", method="SubmitJobs", status="OK"),
+            metric(ports["worker"], "jobs_processed_total", status="success"),
+            metric(ports["worker"], "job_processing_duration_seconds_count", type="noop"),
+        ]
+
+    async def scenario(load: Load) -> None:
+        await load.add(3)
+        await load.until_ended()
+
+    before = counts()
+    run_load(stack, scenario)
+
+    assert [now - then for now, then in zip(counts(), before, strict=True)] == [3, 1, 3, 3]
+
+
+def test_the_reaper_shows_what_waits(stack: Stack, ports: dict[str, int]) -> None:
+    async def scenario(load: Load) -> None:
+        await load.add(1, sleep_seconds=600)
+        await load.until(lambda jobs: jobs[0].worker_id is not None)
+        eventually(lambda: metric(ports["reaper"], "running_jobs") == 1)
+        assert metric(ports["worker"], "worker_inflight_jobs") == 1
+        assert metric(ports["reaper"], "workers_alive") >= 1
+
+    run_load(stack, scenario)
+    eventually(lambda: metric(ports["worker"], "worker_inflight_jobs") == 0)
