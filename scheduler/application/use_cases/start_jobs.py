@@ -71,6 +71,7 @@ class StartJobs:
             await self._best_effort.give_back(handed_out)
             raise
         await self._best_effort.ack([entry.job_id for entry in handed_out])
+        await self._best_effort.announce([item.job for item in started])
         self._telemetry.jobs_started([item.job for item in started])
         return StartedBatch(jobs=started, claimed=len(entries))
 
