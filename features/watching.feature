@@ -5,11 +5,14 @@ Feature: Watching a job
 
     Scenario: From the queue to success
       Given no worker is at work
-      And the job "report" is submitted
+      And these jobs are submitted
+        | job    | runs for |
+        | report | 1        |
       And "report" is watched
       And the watcher has seen QUEUED
       When a worker with 1 place starts
       Then the watch of "report" ends with SUCCEEDED
+      And the watcher saw QUEUED, RUNNING, SUCCEEDED
       And the versions that the watcher saw grow strictly
 
     Scenario Outline: Every kind of end is seen: <state>

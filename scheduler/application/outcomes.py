@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
+from uuid import UUID, uuid5
 
+from scheduler.domain.ids import OpId
 from scheduler.domain.job import Job
 from scheduler.domain.retry import Failure
+
+_RESULTS = UUID("6f1d3c5e-8a0b-4c53-9d27-1e0f5a7b9c24")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,12 @@ class AttemptResult:
     def result(self) -> str | None:
         """Return the document that a success left."""
         return self.outcome.result if isinstance(self.outcome, Success) else None
+
+    @property
+    def op_id(self) -> OpId:
+        """Name the write of this result: the same for each repetition, however long after the first."""
+        parts = (self.job.id, self.job.version, type(self.outcome).__name__, self.ended_at.isoformat())
+        return OpId(uuid5(_RESULTS, " ".join(map(str, parts))))
 
     def decide(self) -> Job:
         """Return the job as the domain wants it after this result."""

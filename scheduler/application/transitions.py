@@ -7,7 +7,7 @@ from scheduler.application.dto import Change
 from scheduler.application.errors import JobNotFoundError, StoreUnavailableError
 from scheduler.application.ports.ids import Ids
 from scheduler.application.ports.job_repository import JobRepository
-from scheduler.domain.ids import JobId
+from scheduler.domain.ids import JobId, OpId
 from scheduler.domain.job import Job, ended_attempt
 
 
@@ -18,10 +18,22 @@ class Transitions:
         self._repository = repository
         self._ids = ids
 
-    def change(self, before: Job, after: Job, *, payload: str | None = None, result: str | None = None) -> Change:
-        """Make the change from one version of a job to the next, under a new op id."""
+    def change(
+        self,
+        before: Job,
+        after: Job,
+        *,
+        payload: str | None = None,
+        result: str | None = None,
+        op_id: OpId | None = None,
+    ) -> Change:
+        """Make the change from one version of a job to the next, under a new op id unless one is given."""
         return Change(
-            job=after, op_id=self._ids.op_id(), ended=ended_attempt(before, after), payload=payload, result=result
+            job=after,
+            op_id=op_id or self._ids.op_id(),
+            ended=ended_attempt(before, after),
+            payload=payload,
+            result=result,
         )
 
     async def insist(

@@ -19,9 +19,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class SystemClock(AdjustableClock):
     """Runs on the monotonic clock, set and steered by readings of the store's; the process's threads share it.
 
-    Until the first reading it follows the time of day. The first reading, and any that differs by more than
-    MAX_SLEWED seconds, sets it at once, forwards or backwards; smaller differences are closed at SLEW_RATE, and between
-    two such steps it never goes backwards.
+    Until the first quick reading it follows the time of day, as far as slow readings do not prove that wrong. The first
+    quick reading, and any that differs by more than MAX_SLEWED seconds, sets it at once, forwards or backwards; smaller
+    differences are closed at SLEW_RATE, and between two such steps it never goes backwards.
     """
 
     def __init__(
@@ -49,11 +49,17 @@ class SystemClock(AdjustableClock):
 
     def observe(self, store_now: datetime, *, sent: float, received: float) -> None:
         """Note a reading of the store's clock, taken halfway between two `monotonic` moments."""
-        if received - sent > MAX_ROUND_TRIP:
-            return
-        offset = (store_now - _EPOCH).total_seconds() - (sent + received) / 2
+        store = (store_now - _EPOCH).total_seconds()
         with self._lock:
-            self._steer_towards(offset)
+            if received - sent <= MAX_ROUND_TRIP:
+                self._steer_towards(store - (sent + received) / 2)
+            elif not self._is_set:
+                self._keep_between(store - received, store - sent)
+
+    def _keep_between(self, least: float, most: float) -> None:
+        """Take from a slow reading what it proves: a host may be wrong by years."""
+        self._offset = self._target = max(least, min(most, self._offset))
+        self._latest = _EPOCH
 
     def _steer_towards(self, offset: float) -> None:
         moment = self._monotonic()

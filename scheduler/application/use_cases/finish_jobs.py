@@ -42,4 +42,4 @@ class FinishJobs:
         await self._queue.announce(jobs)
 
     def _change(self, result: AttemptResult) -> Change:
-        return self._transitions.change(result.job, result.decide(), result=result.result)
+        return self._transitions.change(result.job, result.decide(), result=result.result, op_id=result.op_id)

@@ -27,14 +27,18 @@ class RunningAttempt:
         self.cancelled = asyncio.Event()
         self.stop_reason: StopReason | None = None
         self._handler_task: asyncio.Task[None] | None = None
+        self._ended = False
 
-    def begin(self, task: asyncio.Task[None]) -> None:
-        """Note the task in which the handler runs from now on."""
-        self._handler_task = task
+    def begin(self, task: asyncio.Task[None]) -> bool:
+        """Note the task in which the handler runs from now on; False when it must not begin, being stopped already."""
+        if self.stop_reason is None:
+            self._handler_task = task
+        return self.stop_reason is None
 
     def handler_ended(self) -> None:
         """Note that only the recording is left."""
         self._handler_task = None
+        self._ended = True
 
     @property
     def handler_runs(self) -> bool:
@@ -42,12 +46,13 @@ class RunningAttempt:
         return self._handler_task is not None
 
     def stop(self, reason: StopReason) -> None:
-        """Cancel the handler, once."""
-        if self._handler_task is None or self.stop_reason is not None:
+        """Cancel the handler, once, or keep it from beginning."""
+        if self._ended or self.stop_reason is not None:
             return
         self.stop_reason = reason
         self.cancelled.set()
-        self._handler_task.cancel()
+        if self._handler_task is not None:
+            self._handler_task.cancel()
 
 
 class AttemptTable:

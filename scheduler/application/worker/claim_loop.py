@@ -4,7 +4,7 @@ import asyncio
 
 from scheduler.application.loops import LoopServices, spread, wait_until
 from scheduler.application.use_cases.start_jobs import StartJobs
-from scheduler.application.worker.attempts import AttemptTable
+from scheduler.application.worker.attempts import AttemptTable, StopReason
 from scheduler.application.worker.runner import AttemptRunner
 from scheduler.application.worker.wakeups import Wakeups
 from scheduler.domain.ids import WorkerId
@@ -77,3 +77,6 @@ class ClaimLoop:
         self._more = batch.claimed == free or self._wake.is_set()
         for started in batch.jobs:
             self._runner.launch(started, worker_id)
+            if self._worker_id != worker_id:
+                # The lease ended while the start was under way: nothing would guard the handlers.
+                self._table.stop(started.attempt_id, StopReason.RELEASED)

@@ -56,7 +56,6 @@ class AttemptRunner:
         attempt = RunningAttempt(started, overdue_at=overdue_at)
         self._table.add(attempt)
         task = asyncio.create_task(self._live(attempt, worker_id))
-        attempt.begin(task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._telemetry.inflight(len(self._table))
@@ -92,14 +91,16 @@ class AttemptRunner:
 
     async def _run(self, attempt: RunningAttempt, worker_id: WorkerId) -> Success | Failure | Released | None:
         """Return the handler's outcome, Released when the worker stopped it, None when the job is not ours any more."""
-        try:
-            return await self._run_job.execute(attempt.started, _context(attempt, worker_id))
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if attempt.stop_reason is None or task is None:
-                raise
-            task.uncancel()
-            return Released() if attempt.stop_reason is StopReason.RELEASED else None
+        task = asyncio.current_task()
+        # A task that is cancelled before its first step would run no line of this, and keep its slot for ever.
+        if task is not None and attempt.begin(task):
+            try:
+                return await self._run_job.execute(attempt.started, _context(attempt, worker_id))
+            except asyncio.CancelledError:
+                if attempt.stop_reason is None:
+                    raise
+                task.uncancel()
+        return Released() if attempt.stop_reason is StopReason.RELEASED else None
 
     def _result(self, attempt: RunningAttempt, outcome: Success | Failure | Released) -> AttemptResult:
         now = self._clock.now()
