@@ -3,7 +3,6 @@
 from scheduler.application.ports.clock import AdjustableClock
 from scheduler.application.ports.store_time import StoreTime
 
-
 QUICK_SECONDS = 0.2
 """A slower reading says little about when it was taken: the next one may be quicker."""
 MAX_READINGS = 3
