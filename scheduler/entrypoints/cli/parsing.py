@@ -38,9 +38,9 @@ def parse_moment(text: str) -> datetime:
         return _from_now(text)
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is no time; write 2026-03-04T05:06:07Z or +30s") from error
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _from_now(text: str) -> datetime:

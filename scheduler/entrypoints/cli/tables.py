@@ -21,6 +21,7 @@ STATE_STYLES: Mapping[JobState, str] = {
     JobState.CANCELLED: "bright_black",
 }
 _ID_WIDTH = 36
+_SHORT_ID_WIDTH = 8
 
 
 def plain_table() -> Table:
@@ -33,6 +34,11 @@ def state_text(state: JobState) -> Text:
     return Text(state, STATE_STYLES[state])
 
 
+def cut_to_fit(text: str) -> Text:
+    """Show a text on one line, as far as the other columns leave room for it."""
+    return Text(printable(text), no_wrap=True, overflow="ellipsis")
+
+
 def job_table(jobs: Sequence[JobView], *, with_header: bool = True) -> Table:
     """Show jobs, one a row."""
     table = plain_table()
@@ -43,7 +49,7 @@ def job_table(jobs: Sequence[JobView], *, with_header: bool = True) -> Table:
     table.add_column("TYPE", overflow="ellipsis", no_wrap=True)
     table.add_column("TRIES", no_wrap=True, min_width=5)
     table.add_column("AGE", no_wrap=True, min_width=3)
-    table.add_column("LAST ERROR", overflow="ellipsis", no_wrap=True)
+    table.add_column("ERROR")
     now = datetime.now(UTC)
     for job in jobs:
         table.add_row(
@@ -53,7 +59,7 @@ def job_table(jobs: Sequence[JobView], *, with_header: bool = True) -> Table:
             printable(job.type),
             f"{job.attempts}/{job.max_attempts}",
             age(now - job.created_at),
-            printable(job.last_error),
+            cut_to_fit(job.last_error),
         )
     return table
 
@@ -96,15 +102,15 @@ def attempt_table(attempts: Sequence[AttemptView]) -> Table:
     table = plain_table()
     for name in ("TRY", "OUTCOME", "STARTED", "TOOK", "WORKER"):
         table.add_column(name, no_wrap=True)
-    table.add_column("ERROR", overflow="ellipsis", no_wrap=True)
+    table.add_column("ERROR")
     for attempt in attempts:
         table.add_row(
             str(attempt.number),
             attempt.outcome or "RUNNING",
             moment(attempt.started_at),
             _took(attempt),
-            attempt.worker_id,
-            printable(attempt.error),
+            attempt.worker_id[:_SHORT_ID_WIDTH],
+            cut_to_fit(attempt.error),
         )
     return table
 

@@ -36,13 +36,13 @@ def watch_display(job_id: str, *, as_json: bool) -> Iterator[Show]:
 
 def _print_event(event: EventView) -> None:
     progress = f" {event.progress:.0f} % {event.progress_message}".rstrip() if event.progress else ""
-    error = f": {_error(event)}" if _error(event) else ""
-    print_line(printable(f"{moment(event.at)} {event.job_id} v{event.version} {event.message}{error}{progress}"))
+    print_line(f"{moment(event.at)} {event.job_id} v{event.version} {_what_happened(event)}{printable(progress)}")
 
 
-def _error(event: EventView) -> str:
-    """Return the error that led here, rather than one from before."""
-    return event.last_error if event.state in _CAUSED_BY_ERROR else ""
+def _what_happened(event: EventView) -> str:
+    """Return the message, with the error that led here, rather than one from before."""
+    error = f": {event.last_error}" if event.state in _CAUSED_BY_ERROR and event.last_error else ""
+    return printable(event.message + error)
 
 
 @contextmanager
@@ -72,17 +72,11 @@ def _picture(events: list[EventView]) -> RenderableType:
 
 def _transitions(events: list[EventView]) -> Table:
     table = plain_table()
-    for name in ("TIME", "VERSION", "STATE", "WHAT HAPPENED"):
+    for name in ("TIME", "VERSION", "STATE"):
         table.add_column(name, no_wrap=True)
-    table.add_column("LAST ERROR", overflow="ellipsis", no_wrap=True)
+    table.add_column("WHAT HAPPENED")
     for event in events:
-        table.add_row(
-            moment(event.at),
-            str(event.version),
-            state_text(event.state),
-            printable(event.message),
-            printable(_error(event)),
-        )
+        table.add_row(moment(event.at), str(event.version), state_text(event.state), _what_happened(event))
     return table
 
 

@@ -1,0 +1,182 @@
+"""The command line as a program: what it loads, how it fails, and how it behaves in a pipe."""
+
+import socket
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from scheduler.adapters.embedded.ports import free_port
+from scheduler.entrypoints.cli import main
+from tests.unit.cli.tool import PATIENCE_SECONDS, PROGRAM, Tool, run_program
+
+FOR_SERVERS_ONLY = {"psycopg", "redis", "dependency_injector", "aiohttp", "prometheus_client", "structlog"}
+UNREACHABLE = {"COCKROACHDB_HOST": "127.0.0.1", "COCKROACHDB_PORT": "1", "DATABASE_URL": ""}
+
+
+def modules_imported_by(*arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *PROGRAM[1:], *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    return {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+def test_the_console_script_is_this_program() -> None:
+    (script,) = entry_points(group="console_scripts", name="scheduler")
+
+    assert script.load() is main
+
+
+def test_help_needs_neither_grpc_nor_drivers() -> None:
+    assert not modules_imported_by("--help") & (FOR_SERVERS_ONLY | {"grpc"})
+
+
+def test_a_client_command_needs_no_drivers(tool: Tool) -> None:
+    loaded = modules_imported_by("queues", "--address", tool.address)
+
+    assert "grpc" in loaded
+    assert not loaded & FOR_SERVERS_ONLY
+
+
+def test_the_version_is_told() -> None:
+    ran = run_program("--version")
+
+    assert ran.code == 0
+    assert ran.stdout.startswith("scheduler ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "up",
+        "demo",
+        "api",
+        "worker",
+        "reaper",
+        "migrate",
+        "submit",
+        "get",
+        "watch",
+        "list",
+        "cancel",
+        "requeue",
+        "attempts",
+        "queues",
+    ],
+)
+def test_every_command_has_help(command: str, tool: Tool) -> None:
+    ran = tool(command, "--help")
+
+    assert ran.code == 0
+    assert f"scheduler {command}" in ran.stdout
+
+
+@pytest.mark.parametrize("command", ["submit", "get", "watch", "list", "cancel", "requeue", "attempts", "queues"])
+def test_every_client_command_takes_an_address_and_json(command: str, tool: Tool) -> None:
+    shown = tool(command, "--help").stdout
+
+    assert "--address" in shown
+    assert "--json" in shown
+    assert "SCHEDULER_ADDRESS" in shown
+
+
+def test_an_empty_address_variable_counts_as_unset() -> None:
+    shown = run_program("get", "x", "--help", environment={"SCHEDULER_ADDRESS": ""})
+
+    assert "127.0.0.1:8081" in shown.stdout
+
+
+def test_a_service_that_does_not_answer_is_named_in_one_line() -> None:
+    address = f"127.0.0.1:{free_port()}"
+
+    ran = run_program("submit", "noop", "--address", address)
+
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.error_line.startswith(f"scheduler: UNAVAILABLE: {address}: ")
+
+
+@pytest.mark.parametrize("command", ["api", "up"])
+def test_a_bad_variable_is_named_in_one_line(command: str) -> None:
+    ran = run_program(command, environment={"GRPC_PORT": "eighty", "LEASE_SECONDS": "1"})
+
+    assert (ran.code, ran.stdout) == (1, "")
+    assert "GRPC_PORT: " in ran.error_line
+    assert "LEASE_SECONDS: " in ran.error_line
+
+
+@pytest.mark.parametrize("command", ["worker", "migrate"])
+def test_a_database_that_does_not_answer_is_one_line(command: str) -> None:
+    ran = run_program(command, environment={**UNREACHABLE, "METRICS_PORT": "0", "GRPC_PORT": "0"})
+
+    assert ran.code == 1
+    assert ran.error_line.startswith("scheduler: ")
+    assert "127.0.0.1" in ran.error_line
+
+
+def test_a_port_in_use_is_named_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        port = taken.getsockname()[1]
+
+        ran = run_program("up", "--backend", "memory", "--grpc-port", str(port), "--metrics-port", str(free_port()))
+
+    assert ran.code == 1
+    assert ran.stderr.splitlines()[-1] == f"scheduler: port {port} is already in use"
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_embedded_servers_need_a_directory(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    ran = run_program("up", "--data-dir", str(file / "below"))
+
+    assert ran.code == 1
+    assert ran.error_line.startswith("scheduler: ")
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(tool: Tool) -> None:
+    tool("submit", "noop", "--count", "2000")
+
+    with subprocess.Popen(
+        [*PROGRAM, "list", "--limit", "0", "--json", "--address", tool.address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        listing.stdout.readline()
+        listing.stdout.close()
+        complaint = listing.stderr.read()
+
+    assert (listing.returncode, complaint) == (141, b"")
+
+
+def test_output_reaches_a_pipe_while_the_command_runs(tool: Tool) -> None:
+    job_id = tool.submit("noop", "--at", "+1h")
+
+    with subprocess.Popen(
+        [*PROGRAM, "watch", job_id, "--json", "--address", tool.address], stdout=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        first = watching.stdout.readline()
+        tool("cancel", job_id)
+        rest = watching.stdout.read()
+
+    assert "SCHEDULED" in first
+    assert "CANCELLED" in rest
+    assert watching.returncode == 1
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_a_substitute(tool: Tool) -> None:
+    job_id = tool.submit("noop", "-l", "name=größe")
+
+    ran = run_program("get", job_id, "--address", tool.address, environment={"PYTHONIOENCODING": "ascii"})
+
+    assert ran.code == 0
+    assert "name=gr??e" in ran.stdout
