@@ -53,6 +53,7 @@ Feature: Cancellation
       And "report" becomes RUNNING
       When "report" is cancelled
       Then "mail" ends SUCCEEDED
+      And "mail" started as soon as "report" had ended
 
   Rule: A job that has ended stays as it ended
 
@@ -82,7 +83,7 @@ Feature: Cancellation
 
     Scenario: A job that nobody knows
       When a job that nobody knows is cancelled
-      Then it is refused as NOT_FOUND
+      Then it is refused as unknown
 
   Rule: A cancelled job can be queued again
 

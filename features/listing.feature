@@ -42,7 +42,7 @@ Feature: Listing jobs
 
     Scenario: A page of less than nothing
       When the jobs are listed in pages of -1
-      Then it is refused as INVALID_ARGUMENT because of "page_size"
+      Then it is refused as invalid because of "page_size"
 
   Rule: A filter shows all jobs that pass, and no other
 

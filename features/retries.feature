@@ -101,7 +101,7 @@ Feature: Retries and dead letters
       Given the job "report" is submitted
       And "report" ends SUCCEEDED
       When "report" is queued again
-      Then it is refused as FAILED_PRECONDITION
+      Then it is refused as untimely
       And "report" is SUCCEEDED
 
     Scenario: A job that someone else moved is left alone
@@ -110,7 +110,7 @@ Feature: Retries and dead letters
         | doomed | for good |
       And "doomed" ends FAILED
       When "doomed" is queued again as of version 1
-      Then it is refused as FAILED_PRECONDITION
+      Then it is refused as untimely
       And "doomed" is FAILED
 
   Rule: A job that is queued again waits behind those that were there

@@ -44,6 +44,16 @@ Feature: Scheduling ahead
       When a worker with 1 place starts
       Then the jobs start in the order "patient", "due", "late"
 
+    Scenario: The earlier time first, whatever came first and whenever it was noticed
+      Given no worker is at work
+      And these jobs are submitted together
+        | job   | due in |
+        | later | 0.5    |
+        | early | 0.45   |
+      And "later" becomes QUEUED
+      When a worker with 1 place starts
+      Then the jobs start in the order "early", "later"
+
     Scenario: Urgency comes before time
       Given no worker is at work
       And these jobs are submitted

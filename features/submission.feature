@@ -35,7 +35,7 @@ Feature: Submitting jobs
 
     Scenario Outline: Refused for its <field>
       When a job is submitted whose <column> is <value>
-      Then it is refused as INVALID_ARGUMENT because of "<field>"
+      Then it is refused as invalid because of "<field>"
       And nothing is stored
 
       Examples:
@@ -67,7 +67,7 @@ Feature: Submitting jobs
       When these jobs are submitted
         | job    | key   | payload   |
         | second | order | {"nr": 8} |
-      Then it is refused as ALREADY_EXISTS
+      Then it is refused as contradictory
       And only these jobs are stored: "first"
       And the payload of "first" is
         """
@@ -108,7 +108,7 @@ Feature: Submitting jobs
       When these jobs are submitted
         | job    | id  | type    |
         | second | own | other   |
-      Then it is refused as ALREADY_EXISTS
+      Then it is refused as contradictory
       And only these jobs are stored: "first"
 
   Rule: A batch is stored as a whole or not at all
@@ -130,7 +130,7 @@ Feature: Submitting jobs
         | one    |       | {"nr": 1} |
         | second | order | {"nr": 8} |
         | three  |       | {"nr": 3} |
-      Then it is refused as ALREADY_EXISTS
+      Then it is refused as contradictory
       And only these jobs are stored: "first"
 
     Scenario: A repeat inside a batch finds the job that the batch creates

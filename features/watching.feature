@@ -86,8 +86,8 @@ Feature: Watching a job
       Given no worker is at work
       And the job "report" is submitted
       When "report" is watched after version 99
-      Then it is refused as INVALID_ARGUMENT because of "after_version"
+      Then it is refused as invalid because of "after_version"
 
     Scenario: A job that nobody knows
       When a job that nobody knows is watched
-      Then it is refused as NOT_FOUND
+      Then it is refused as unknown

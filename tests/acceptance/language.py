@@ -47,7 +47,7 @@ _VOCABULARY: dict[str, tuple[str, Callable[[str], object]]] = {
     "state": (r"[A-Z]+", JobState),
     "states": (r"[A-Z]+(?:, [A-Z]+)*", _states),
     "outcomes": (r"[A-Z_]+(?:, [A-Z_]+)*", _outcomes),
-    "status": (r"[A-Z_]+", str),
+    "refusal": (r"[a-z]+", str),
     "text": (r".+", str),
 }
 _CONVERTERS = {word: convert for word, (_, convert) in _VOCABULARY.items()}

@@ -62,6 +62,14 @@ def not_before_its_time(world: World, job: str) -> None:
     assert found.created_at < found.run_at <= found.started_at
 
 
+@says("{job} started as soon as {other} had ended")
+def started_as_soon_as(world: World, job: str, other: str) -> None:
+    started_at, ended_at = world.job(job).started_at, world.job(other).finished_at
+    assert started_at is not None
+    assert ended_at is not None
+    assert timedelta(0) <= started_at - ended_at <= world.driver.slack
+
+
 @says("the jobs start in the order {jobs}")
 def start_in_order(world: World, jobs: list[str]) -> None:
     for job in jobs:
