@@ -9,7 +9,6 @@ from scheduler.application.errors import (
     JobNotFoundError,
     QueueUnavailableError,
     ServerStoppingError,
-    StoreUnavailableError,
     TooManyWatchersError,
 )
 from scheduler.application.loops import run_until, spread, wait_until
@@ -112,7 +111,7 @@ class WatchHub:
         while not stopping.is_set():
             try:
                 await run_until(self._hear(), stopping)
-            except QueueUnavailableError as error:
+            except Exception as error:  # noqa: BLE001 - the outermost frame of the loop: log it and go on
                 self._faults.fault("watch_hints_lost", error)
                 await wait_until(stopping, spread(1.0, self._randomness.draw()))
             finally:
@@ -138,46 +137,48 @@ class WatchHub:
         if not await wait_until(self._wake, spread(poll, self._randomness.draw())):
             self._due.update(self._watchers)
         self._wake.clear()
-        await self._follow_subscription()
-        due = [job_id for job_id in self._due if job_id in self._watchers]
-        self._due.clear()
+        # Taken before subscribing: who begins to watch meanwhile is subscribed, and then read, in the next turn.
+        due, self._due = self._due & self._watchers.keys(), set()
+        await self._follow_subscription(self._subscription)
         if due:
-            await self._show(due)
+            await self._show(list(due))
         return True
 
-    async def _follow_subscription(self) -> None:
+    async def _follow_subscription(self, subscription: Subscription | None) -> None:
         """Subscribe before reading: a change after the read then always brings a hint."""
-        if self._subscription is None:
+        if subscription is None:
             return
         watched = set(self._watchers)
         new, gone = watched - self._subscribed, self._subscribed - watched
         try:
             if new:
-                await self._subscription.watch_jobs(list(new))
+                await subscription.watch_jobs(list(new))
             if gone:
-                await self._subscription.unwatch_jobs(list(gone))
+                await subscription.unwatch_jobs(list(gone))
         except QueueUnavailableError as error:
             self._faults.fault("watch_hints_lost", error)
         else:
-            self._subscribed = watched
+            if subscription is self._subscription:
+                self._subscribed = watched
 
     async def _show(self, due: list[JobId]) -> None:
+        # Only those who wait already: what is read now may be older than the watch of one who comes meanwhile.
+        watchers = [watcher for job_id in due for watcher in self._watchers.get(job_id, ())]
         try:
             jobs = await self._repository.load(due)
-        except StoreUnavailableError as error:
+        except SchedulerError as error:
             self._due.update(due)
-            self._refuse_newcomers(due, error)
+            _refuse_newcomers(watchers, error)
             raise
-        for job_id in due:
-            for watcher in tuple(self._watchers.get(job_id, ())):
-                job = jobs.get(job_id)
-                if job is None:
-                    watcher.fail(JobNotFoundError(job_id))
-                else:
-                    watcher.show(job)
+        for watcher in watchers:
+            job = jobs.get(watcher.job_id)
+            if job is None:
+                watcher.fail(JobNotFoundError(watcher.job_id))
+            else:
+                watcher.show(job)
 
-    def _refuse_newcomers(self, due: list[JobId], error: StoreUnavailableError) -> None:
-        for job_id in due:
-            for watcher in self._watchers.get(job_id, ()):
-                if not watcher.has_state:
-                    watcher.fail(error)
+
+def _refuse_newcomers(watchers: list[Watcher], error: SchedulerError) -> None:
+    for watcher in watchers:
+        if not watcher.has_state:
+            watcher.fail(error)

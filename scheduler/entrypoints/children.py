@@ -26,13 +26,15 @@ class Child:
     environment: dict[str, str | int] = field(default_factory=dict)
     log: Path | None = None
     """Where its output goes; None for this process's own."""
+    module: str = "scheduler.entrypoints.cli"
+    """The program."""
     _process: subprocess.Popen[bytes] | None = None
     _started_at: float = 0.0
     _failures: int = 0
 
     def start(self) -> None:
         """Start it, with a pipe as standard input that nobody writes to: its end tells the child that we are gone."""
-        command = [sys.executable, "-m", "scheduler.entrypoints.cli", *self.arguments]
+        command = [sys.executable, "-m", self.module, *self.arguments]
         environment = child_environment(**self.environment, SUPERVISED=1)
         self._started_at = time.monotonic()
         if self.log is None:

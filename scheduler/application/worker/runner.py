@@ -39,6 +39,7 @@ class AttemptRunner:
         randomness: Randomness,
         telemetry: WorkerTelemetry,
         faults: FaultTelemetry,
+        stuck_after: timedelta = STUCK_AFTER,
     ) -> None:
         self._table = table
         self._run_job = run_job
@@ -47,12 +48,13 @@ class AttemptRunner:
         self._randomness = randomness
         self._telemetry = telemetry
         self._faults = faults
+        self._stuck_after = stuck_after
         self._tasks: set[asyncio.Task[None]] = set()
         self._results = GroupCommit[AttemptResult, None](self._flush, size_of=_size_of, limits=FlushLimits())
 
     def launch(self, started: StartedJob, worker_id: WorkerId) -> None:
         """Take a slot and run the job in it."""
-        overdue_at = self._clock.monotonic() + (started.job.timeout + STUCK_AFTER).total_seconds()
+        overdue_at = self._clock.monotonic() + (started.job.timeout + self._stuck_after).total_seconds()
         attempt = RunningAttempt(started, overdue_at=overdue_at)
         self._table.add(attempt)
         task = asyncio.create_task(self._live(attempt, worker_id))

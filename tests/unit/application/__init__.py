@@ -1,0 +1,1 @@
+"""Use cases and the worker's parts over the memory adapters."""

@@ -1,0 +1,135 @@
+"""The use cases over memory, with a switch in front of the store and one in front of the queue."""
+
+import asyncio
+from datetime import timedelta
+
+from scheduler.adapters.handlers.registry import Registry
+from scheduler.adapters.memory.event_bus import MemoryEventBus
+from scheduler.adapters.memory.fixed_clock import FixedClock
+from scheduler.adapters.memory.fixed_randomness import FixedRandomness
+from scheduler.adapters.memory.job_queue import MemoryJobQueue
+from scheduler.adapters.memory.job_repository import MemoryJobRepository
+from scheduler.adapters.memory.job_sweeper import MemoryJobSweeper
+from scheduler.adapters.memory.queue_state import MemoryQueueState
+from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
+from scheduler.adapters.memory.sequential_ids import SequentialIds
+from scheduler.adapters.memory.store import MemoryStore
+from scheduler.adapters.memory.switch import Switch
+from scheduler.adapters.memory.worker_registry import MemoryWorkerRegistry
+from scheduler.application.best_effort import BestEffortQueue
+from scheduler.application.errors import QueueUnavailableError, StoreUnavailableError
+from scheduler.application.outcomes import AttemptResult, Released, Success
+from scheduler.application.ports.handlers import Handler, JobContext
+from scheduler.application.transitions import Transitions
+from scheduler.application.use_cases.finish_jobs import FinishJobs
+from scheduler.application.use_cases.run_job import RunJob
+from scheduler.application.use_cases.start_jobs import StartJobs
+from scheduler.application.use_cases.submit_jobs import SubmitCommand, SubmitJobs
+from scheduler.application.worker.attempts import AttemptTable
+from scheduler.application.worker.runner import AttemptRunner
+from scheduler.domain.ids import JobId, WorkerId
+from scheduler.domain.job import Job
+from scheduler.domain.priority import StrictOrder
+from scheduler.domain.retry import Failure
+from scheduler.domain.state import JobState
+from tests.support.builders import a_submission, a_worker_id
+
+
+class ScriptedHandler(Handler):
+    """Does what the test gave it to do."""
+
+    def __init__(self) -> None:
+        self.result: str | None = None
+        self.error: BaseException | None = None
+
+    async def run(self, payload: str | None, context: JobContext) -> str | None:
+        """Raise or return."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Shop:
+    """Everything that a test of the application needs; belongs to one event loop."""
+
+    def __init__(self, *, slots: int = 2) -> None:
+        self.clock = FixedClock()
+        self.telemetry = RecordingTelemetry()
+        self.store_switch = Switch(StoreUnavailableError)
+        self.memory_bus = MemoryEventBus()
+        self.queue_switch = Switch(QueueUnavailableError, when_off=self.memory_bus.cut_off)
+        store, queue = MemoryStore(self.clock), MemoryQueueState(self.clock)
+        self.repository = self.store_switch.guard(MemoryJobRepository(store))
+        self.sweeper = self.store_switch.guard(MemoryJobSweeper(store))
+        self.registry = self.store_switch.guard(MemoryWorkerRegistry(store))
+        self.bus = self.queue_switch.guard(self.memory_bus)
+        self.queue = self.queue_switch.guard(MemoryJobQueue(queue, self.memory_bus))
+        self.ids = SequentialIds()
+        self.randomness = FixedRandomness()
+        self.best_effort = BestEffortQueue(queue=self.queue, bus=self.bus, faults=self.telemetry)
+        self.transitions = Transitions(repository=self.repository, ids=self.ids)
+        self.handler = ScriptedHandler()
+        self.handlers = Registry()
+        self.handlers.register("email.send", self.handler)
+        self.submit_jobs = SubmitJobs(
+            repository=self.repository,
+            queue=self.best_effort,
+            clock=self.clock,
+            ids=self.ids,
+            telemetry=self.telemetry,
+        )
+        self.start_jobs = StartJobs(
+            repository=self.repository,
+            sweeper=self.sweeper,
+            queue=self.queue,
+            best_effort=self.best_effort,
+            transitions=self.transitions,
+            clock=self.clock,
+            order=StrictOrder(),
+            telemetry=self.telemetry,
+            faults=self.telemetry,
+        )
+        self.finish_jobs = FinishJobs(
+            repository=self.repository,
+            queue=self.best_effort,
+            transitions=self.transitions,
+            telemetry=self.telemetry,
+        )
+        self.table = AttemptTable(slots)
+        self.runner = AttemptRunner(
+            table=self.table,
+            run_job=RunJob(handlers=self.handlers),
+            finish_jobs=self.finish_jobs,
+            clock=self.clock,
+            randomness=self.randomness,
+            telemetry=self.telemetry,
+            faults=self.telemetry,
+        )
+        self.worker_id: WorkerId = a_worker_id()
+
+    async def submit(self, **fields: object) -> JobId:
+        """Submit one job and return its id."""
+        (outcome,) = await self.submit_jobs.execute([SubmitCommand(submission=a_submission(**fields))])  # type: ignore[arg-type] # the builder checks them
+        return outcome.job_id
+
+    async def job(self, job_id: JobId) -> Job:
+        """Read a job past all switches' current position."""
+        return (await self.repository.load([job_id]))[job_id]
+
+    async def state(self, job_id: JobId) -> JobState:
+        """Read a job's state."""
+        return (await self.job(job_id)).state
+
+    def result(self, job: Job, outcome: Success | Failure | Released) -> AttemptResult:
+        """Make the result of a running job, as of now."""
+        return AttemptResult(job=job, outcome=outcome, ended_at=self.clock.now(), draw=0.5)
+
+    def later(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(timedelta(seconds=seconds))
+
+
+async def settled(rounds: int = 50) -> None:
+    """Let everything that can go on do so."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)

@@ -1,0 +1,134 @@
+"""Concurrent requests share flushes."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from scheduler.application.errors import OverloadedError, StoreRejectedError, StoreUnavailableError
+from scheduler.application.group_commit import FlushLimits, GroupCommit
+from scheduler.domain.errors import SchedulerError
+
+
+class Flushes:
+    """Answers each request with its items, and remembers the flushes. `gate` holds them back."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[list[int]]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.poison: int | None = None
+        self.error: Exception | None = None
+
+    async def flush(self, requests: Sequence[Sequence[int]]) -> Sequence[list[int] | SchedulerError]:
+        """Flush."""
+        self.seen.append([list(request) for request in requests])
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        if any(self.poison in request for request in requests):
+            raise StoreRejectedError("poison")
+        return [list(request) for request in requests]
+
+
+def group(
+    flushes: Flushes, *, rows: int = 10, in_flight: int = 1, waiting_size: int = 100
+) -> GroupCommit[int, list[int]]:
+    limits = FlushLimits(rows=rows, size=1000, in_flight=in_flight, waiting_size=waiting_size)
+    return GroupCommit(flushes.flush, size_of=lambda _: 1, limits=limits)
+
+
+def test_what_arrives_during_a_flush_goes_out_together() -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        flushes.gate.clear()
+        commits = group(flushes)
+        first = asyncio.create_task(commits.commit([1]))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(commits.commit([number])) for number in (2, 3)]
+        await asyncio.sleep(0)
+        flushes.gate.set()
+        assert await asyncio.gather(first, *others) == [[1], [2], [3]]
+        assert flushes.seen == [[[1]], [[2], [3]]]
+
+    asyncio.run(scenario())
+
+
+def test_a_request_is_never_split_and_a_flush_never_too_large() -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        flushes.gate.clear()
+        commits = group(flushes, rows=3)
+        tasks = [asyncio.create_task(commits.commit(items)) for items in ([1], [2, 3], [4, 5], [6, 7, 8, 9])]
+        await asyncio.sleep(0)
+        flushes.gate.set()
+        await asyncio.gather(*tasks)
+        assert flushes.seen == [[[1], [2, 3]], [[4, 5]], [[6, 7, 8, 9]]]
+
+    asyncio.run(scenario())
+
+
+def test_a_refused_flush_is_repeated_in_halves_until_the_culprit_stands_alone() -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        flushes.gate.clear()
+        commits = group(flushes)
+        tasks = [asyncio.create_task(commits.commit([number])) for number in range(5)]
+        await asyncio.sleep(0)
+        flushes.poison = 3
+        flushes.gate.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [answer for answer in answers if isinstance(answer, list)] == [[0], [1], [2], [4]]
+        assert isinstance(answers[3], StoreRejectedError)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("away"), ZeroDivisionError()])
+def test_any_other_error_goes_to_every_caller(error: Exception) -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        flushes.error = error
+        commits = group(flushes)
+        answers = await asyncio.gather(commits.commit([1]), commits.commit([2]), return_exceptions=True)
+        assert [answer is error for answer in answers] == [True, True]
+        flushes.error = None
+        assert await commits.commit([3]) == [3]
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_caller_does_not_cancel_the_flush() -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        flushes.gate.clear()
+        commits = group(flushes)
+        gone = asyncio.create_task(commits.commit([1]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gone.cancel()
+        stays = asyncio.create_task(commits.commit([2]))
+        await asyncio.sleep(0)
+        flushes.gate.set()
+        assert await stays == [2]
+        assert flushes.seen == [[[1]], [[2]]]
+
+    asyncio.run(scenario())
+
+
+def test_more_than_may_wait_is_refused_but_a_single_large_request_is_not() -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        flushes.gate.clear()
+        commits = group(flushes, waiting_size=3)
+        running = asyncio.create_task(commits.commit(list(range(9))))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(commits.commit([1, 2, 3]))
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError):
+            await commits.commit([4])
+        flushes.gate.set()
+        await asyncio.gather(running, waiting)
+
+    asyncio.run(scenario())
