@@ -1,7 +1,7 @@
 """The one shape of a background loop: turn, note progress, log faults, wait with jitter."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ from scheduler.application.ports.telemetry import FaultTelemetry
 
 JITTER = 0.2
 MAX_FAULT_PAUSE_SECONDS = 5.0
+CANCEL_AGAIN_SECONDS = 0.1
 
 
 async def wait_until(event: asyncio.Event, seconds: float) -> bool:
@@ -23,6 +24,15 @@ async def wait_until(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
+async def _cancel_all(tasks: Sequence[asyncio.Task[object]]) -> None:
+    """Cancel until all have ended: a library may swallow a cancellation that meets it at a bad moment."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def run_until(work: Coroutine[None, None, None], *events: asyncio.Event) -> None:
     """Run the work until it ends or one of the events is set; raises what the work raises."""
     working = asyncio.create_task(work)
@@ -31,9 +41,7 @@ async def run_until(work: Coroutine[None, None, None], *events: asyncio.Event) -
         await asyncio.wait({working, *waits}, return_when=asyncio.FIRST_COMPLETED)
         ended = working.done()
     finally:
-        for task in (working, *waits):
-            task.cancel()
-        await asyncio.gather(working, *waits, return_exceptions=True)
+        await _cancel_all([working, *waits])
     if ended:
         working.result()
 
