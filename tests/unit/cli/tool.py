@@ -12,13 +12,14 @@ from typer.testing import CliRunner
 from scheduler.entrypoints.cli.app import build
 
 PROGRAM = [sys.executable, "-m", "scheduler.entrypoints.cli"]
-INTERRUPTIBLE = [
-    sys.executable,
-    "-c",
-    # Whoever runs the tests may have told SIGINT to be ignored, which processes inherit.
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    "from scheduler.entrypoints.cli import main; main()",
-]
+# Whoever runs the tests may have told SIGINT to be ignored, which processes inherit.
+_HEEDING_SIGINT = """
+import signal
+from scheduler.entrypoints.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+INTERRUPTIBLE = [sys.executable, "-c", _HEEDING_SIGINT]
 PATIENCE_SECONDS = 60.0
 
 
