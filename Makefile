@@ -66,6 +66,11 @@ unit: install ## Run the tests that need no server
 	$(call step,tests without servers)
 	@$(PYTEST) -m "not servers and not containers" $(ARGS)
 
+.PHONY: chaos
+MINUTES ?= 5
+chaos: install ## Kill, stop, cut and flush under load, then prove that nothing is lost (SEED=, MINUTES=, ISOLATION=serializable)
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) $(if $(ISOLATION),--isolation "$(ISOLATION)") $(ARGS)
+
 # --- change -----------------------------------------------------------------------------------------------------------
 
 .PHONY: format proto lock bench bench-quick clean distclean

@@ -1,0 +1,95 @@
+"""No two attempts of a job may run under leases that are both valid, and none past the end of its own lease."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+
+from scheduler.domain.attempt import AttemptOutcome
+from tests.chaos.diary import Did
+from tests.chaos.evidence import Evidence
+from tests.chaos.ledger import Entry, Mark
+
+_DEATHS = frozenset({Did.KILLED, Did.STOPPED, Did.ENDED})
+SLACK_SECONDS = 0.5
+"""What a handler that is told to stop may need until it notes that it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A handler at work, from its first line in the ledger to its last, or to the end of its process."""
+
+    start: Entry
+    end: float
+    is_cooperative: bool
+
+
+def overlaps(evidence: Evidence) -> Iterator[str]:
+    """Find attempts that ran while a later one of the same job had begun."""
+    leases, pauses = _Leases(evidence), _Pauses(evidence)
+    outcomes = {(job_id, one.fence): one.outcome for job_id, many in evidence.attempts.items() for one in many}
+    for earlier, later in _overlapping(_runs(evidence)):
+        begin = later.start.at
+        outcome = outcomes.get(earlier.start.key)
+        if outcome is AttemptOutcome.CANCELLED or (outcome is AttemptOutcome.RELEASED and not earlier.is_cooperative):
+            continue  # told to stop, and the job's later life does not wait for that
+        if leases.valid_until(earlier.start, begin) > begin:
+            yield f"{later.start.key} began while {earlier.start.key} ran under a valid lease"
+        elif earlier.is_cooperative and not pauses.any_within(earlier.start.pid, earlier.start.at, earlier.end):
+            yield f"{later.start.key} began while {earlier.start.key} ran on past its lease"
+
+
+def _runs(evidence: Evidence) -> Sequence[Run]:
+    ends = {entry.key: entry.at for entry in evidence.ledger if entry.mark in {Mark.ENDED, Mark.CANCELLED}}
+    deaths = {event.pid: event.at for event in evidence.happenings if event.pid and event.did in _DEATHS}
+    cooperative = {str(job_id): spec.is_cooperative for spec in evidence.specs for job_id in spec.ids}
+    blockers = _pids_of_blockers(evidence)
+    return [
+        Run(
+            start=entry,
+            end=ends.get(entry.key, deaths.get(entry.pid, inf)),
+            is_cooperative=cooperative.get(entry.job_id, True) and entry.pid not in blockers,
+        )
+        for entry in evidence.ledger
+        if entry.mark is Mark.STARTED
+    ]
+
+
+def _pids_of_blockers(evidence: Evidence) -> frozenset[int]:
+    """Return the processes whose event loop a handler has blocked: nobody there can be told to stop meanwhile."""
+    blocking = {str(job_id) for spec in evidence.specs if spec.behaviour.block for job_id in spec.ids}
+    return frozenset(entry.pid for entry in evidence.ledger if entry.job_id in blocking)
+
+
+def _overlapping(runs: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
+    by_job: dict[str, list[Run]] = {}
+    for run in runs:
+        by_job.setdefault(run.start.job_id, []).append(run)
+    for of_one_job in by_job.values():
+        for earlier, later in pairwise(sorted(of_one_job, key=lambda run: run.start.fence)):
+            if earlier.end > later.start.at + SLACK_SECONDS:
+                yield earlier, later
+
+
+class _Leases:
+    def __init__(self, evidence: Evidence) -> None:
+        self._renewed: Mapping[str, list[tuple[float, float]]] = {}
+        renewals: dict[str, list[tuple[float, float]]] = {}
+        for entry in evidence.ledger:
+            if entry.mark is Mark.RENEWED:
+                renewals.setdefault(entry.worker_id, []).append((entry.at, entry.at + float(entry.detail)))
+        self._renewed = renewals
+
+    def valid_until(self, start: Entry, moment: float) -> float:
+        """Return until when the worker of an attempt held its lease, as far as it had been renewed at a moment."""
+        renewals = self._renewed.get(start.worker_id, [])
+        return max((until for sent, until in renewals if sent <= moment), default=-inf)
+
+
+class _Pauses:
+    def __init__(self, evidence: Evidence) -> None:
+        self._begins = [(event.pid, event.at) for event in evidence.happenings if event.did is Did.PAUSED]
+
+    def any_within(self, pid: int, begin: float, end: float) -> bool:
+        """Tell whether the process was stopped while the handler ran: what is stopped cannot stop itself."""
+        return any(paused == pid and begin - 10 <= at <= end for paused, at in self._begins)

@@ -1,0 +1,158 @@
+"""One chaos run: load and faults by plan, then healing, quiet, and the check of everything that was left behind."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler.adapters.grpc.client import SchedulerClient
+from scheduler.adapters.grpc.client_errors import ClientError
+from scheduler.adapters.grpc.client_views import AttemptView, JobView
+from scheduler.application.dto import JobFilter
+from scheduler.domain.state import FINAL_STATES
+from tests.chaos.checks import violations
+from tests.chaos.clients import Clients
+from tests.chaos.diary import Did
+from tests.chaos.evidence import Evidence
+from tests.chaos.faults import Nemesis
+from tests.chaos.fleet import Fleet, await_all_ready
+from tests.chaos.ledger import read_ledgers
+from tests.chaos.plan import APIS, REAPERS, WORKERS, Fault, Plan, draw_plan
+from tests.chaos.specs import LABEL
+from tests.chaos.tamper import Tamper
+
+SLOTS = 6
+QUIET_SECONDS = 120.0
+"""How long the fleet may take, once healed, until every job is final and every call answered."""
+THREADS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a run ended, for people and for asserts."""
+
+    violations: Sequence[str]
+    summary: str
+
+
+def chaos(seed: int, seconds: float, directory: Path, *, isolation: str = "auto") -> Verdict:
+    """Run the plan of a seed; everything that helps to understand a violation stays in `directory`."""
+    plan = draw_plan(seed, seconds)
+    (directory / "plan.log").write_text("\n".join(map(str, plan.faults)) + "\n")
+    with Fleet(directory, DB_ISOLATION=isolation, WORKER_POOL_SIZE=SLOTS) as fleet:
+        evidence, quiet_after = asyncio.run(_run(fleet, plan))
+    found = violations(evidence)
+    summary = _summary(plan, evidence, quiet_after)
+    (directory / "verdict.log").write_text("\n".join([summary, *found]) + "\n")
+    return Verdict(violations=found, summary=summary)
+
+
+async def _run(fleet: Fleet, plan: Plan) -> tuple[Evidence, float]:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    _populate(fleet)
+    await asyncio.to_thread(await_all_ready, list(fleet.parts.values()))
+    async with SchedulerClient(fleet.address) as client, asyncio.TaskGroup() as group:
+        supervisor = group.create_task(_supervise(fleet))
+        clients = Clients(client, plan.load)
+        began = time.monotonic()
+        fleet.diary.began = began
+        load = asyncio.create_task(clients.follow(began))
+        nemesis = Nemesis(fleet, Tamper(fleet))
+        await asyncio.gather(*(_walk(lane, nemesis, began) for lane in plan.lanes))
+        await asyncio.sleep(max(0.0, began + plan.seconds - time.monotonic()))
+        quiet_after = await _until_quiet(fleet, client, load, f"seed-{plan.seed}")
+        jobs, attempts = await _collect(client, f"seed-{plan.seed}")
+        left = await _within(lambda: asyncio.to_thread(Tamper(fleet).members), lambda members: not members)
+        supervisor.cancel()
+    evidence = Evidence(
+        specs=plan.load.specs,
+        records=clients.records,
+        jobs=jobs,
+        attempts=attempts,
+        ledger=read_ledgers(fleet.ledger),
+        happenings=fleet.diary.happenings,
+        left_in_redis=left,
+    )
+    return evidence, quiet_after
+
+
+def _populate(fleet: Fleet) -> None:
+    for kind, names in (("api", APIS), ("reaper", REAPERS)):
+        for name in names:
+            fleet.add(kind, name).start()
+    # One host knows the time; the others are ten minutes ahead and behind.
+    for name, offset in zip(WORKERS, (0, 600, -600), strict=True):
+        fleet.add("worker", name, CHAOS_CLOCK_OFFSET=offset).start()
+
+
+async def _supervise(fleet: Fleet) -> None:
+    """Start processes again that ended by themselves, as a service manager does."""
+    with suppress(asyncio.CancelledError):
+        while True:
+            for part in fleet.parts.values():
+                await asyncio.to_thread(part.restart_if_dead)
+            await asyncio.sleep(0.5)
+
+
+async def _walk(lane: Sequence[Fault], nemesis: Nemesis, began: float) -> None:
+    for fault in lane:
+        await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
+        await asyncio.to_thread(nemesis.cause, fault)
+        await asyncio.sleep(fault.lasts)
+        await asyncio.to_thread(nemesis.heal, fault)
+
+
+async def _until_quiet(fleet: Fleet, client: SchedulerClient, load: asyncio.Task[None], run: str) -> float:
+    """Return the seconds until all calls are answered and all jobs final, or QUIET_SECONDS if they never are."""
+    healed = time.monotonic()
+    fleet.diary.note(Did.HEALED, "everything")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(QUIET_SECONDS):
+            await load
+            while await _unfinished(client, run):  # noqa: ASYNC110 - processes of others: nobody signals
+                await asyncio.sleep(0.1)
+    fleet.diary.note(Did.NOTED, "everything", detail="quiet")
+    return time.monotonic() - healed
+
+
+async def _unfinished(client: SchedulerClient, run: str) -> int:
+    with suppress(ClientError):
+        return sum(job.state not in FINAL_STATES for job in await _list(client, run))
+    return -1
+
+
+async def _list(client: SchedulerClient, run: str) -> Sequence[JobView]:
+    return [job async for job in client.list(JobFilter(labels={LABEL: run}), page_size=1000)]
+
+
+async def _collect(
+    client: SchedulerClient, run: str
+) -> tuple[Mapping[str, JobView], Mapping[str, Sequence[AttemptView]]]:
+    ids = [job.job_id for job in await _list(client, run)]
+    jobs = {job_id: await client.get(job_id) for job_id in ids}
+    return jobs, {job_id: await client.attempts(job_id) for job_id in ids}
+
+
+async def _within(
+    read: Callable[[], Awaitable[Sequence[str]]], holds: Callable[[Sequence[str]], bool]
+) -> Sequence[str]:
+    """Read until it holds, or the time for quiet is over."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    while not holds(found := await read()) and time.monotonic() < deadline:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.2)
+    return found
+
+
+def _summary(plan: Plan, evidence: Evidence, quiet_after: float) -> str:
+    states = {state.value: sum(job.state is state for job in evidence.jobs.values()) for state in FINAL_STATES}
+    starts = sum(entry.mark == "STARTED" for entry in evidence.ledger)
+    losses = sum(one.outcome == "LOST" for many in evidence.attempts.values() for one in many)
+    return (
+        f"seed {plan.seed}, {plan.seconds:g} s, {len(plan.faults)} faults: {len(evidence.records.acks)} submits "
+        f"acknowledged, {len(evidence.jobs)} jobs {states}, {starts} handlers started, {losses} attempts lost, "
+        f"{len(evidence.records.cancels)} cancels, {len(evidence.records.requeues)} requeues, "
+        f"{len(evidence.records.watches)} watches; quiet {quiet_after:.1f} s after healing"
+    )
