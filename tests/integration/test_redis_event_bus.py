@@ -233,3 +233,22 @@ async def has_pinged(redis: RedisBackend, times: int) -> bool:
 async def pings(redis: RedisBackend) -> int:
     stats = await redis.raw.info("commandstats")
     return int(stats.get("cmdstat_ping", {}).get("calls", 0))
+
+
+def test_a_listener_that_is_cancelled_while_it_subscribes_always_ends(redis_url: str) -> None:
+    async def listen(redis: RedisBackend) -> None:
+        async with redis.bus.subscribe(work=True) as subscription:
+            async for _ in subscription.events():
+                pass
+
+    async def scenario(redis: RedisBackend) -> None:
+        for step in range(500):  # each a little further into the subscription
+            listening = asyncio.create_task(listen(redis))
+            for _ in range(step):
+                await asyncio.sleep(0)
+            listening.cancel()
+            async with asyncio.timeout(10):
+                await asyncio.wait([listening])
+            assert listening.cancelled()
+
+    run_on(redis_url, scenario)

@@ -19,14 +19,20 @@ def open_client(url: str, *, client_name: str) -> Redis:
         url,
         max_connections=POOL_SIZE,
         timeout=COMMAND_SECONDS,
-        socket_timeout=COMMAND_SECONDS,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_keepalive=True,
         health_check_interval=IDLE_CHECK_SECONDS,
         client_name=client_name,
     )
-    # Whatever the address asks for in its query string, the rest of this package relies on these.
+    # Whatever the address asks for in its query string, the rest of this package relies on these. With a timeout of its
+    # own redis-py writes inside asyncio.wait_for, which on Python 3.11 swallows a cancellation that comes as the write
+    # ends: a task that must stop would go on for ever. RedisServer and RedisSubscription limit every wait themselves.
     pool.connection_kwargs.update(
-        retry=Retry(NoBackoff(), 0), retry_on_error=[], protocol=2, legacy_responses=False, decode_responses=False
+        socket_timeout=None,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        protocol=2,
+        legacy_responses=False,
+        decode_responses=False,
     )
     return Redis.from_pool(pool)

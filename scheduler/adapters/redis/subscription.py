@@ -72,14 +72,14 @@ class RedisSubscription(Subscription):
             await self._lose(QueueUnavailableError("the subscription was closed"))
 
     async def _ask(self, command: str, channels: Sequence[str]) -> None:
-        target = self._confirmed
-        for chunk in chunks(channels):
-            self._asked += len(chunk)
-            target = self._asked
-            await self._send(command, *chunk)
         limit = min(remaining_seconds(), COMMAND_SECONDS)
         try:
             async with asyncio.timeout(limit):
+                target = self._confirmed
+                for chunk in chunks(channels):
+                    self._asked += len(chunk)
+                    target = self._asked
+                    await self._send(command, *chunk)
                 await self._until(lambda: self._confirmed >= target)
         except TimeoutError as error:
             raise translate(error) from error
@@ -114,7 +114,8 @@ class RedisSubscription(Subscription):
             if self._pinged:
                 raise TimeoutError("no sign of life on a subscription")
             self._pinged = True
-            await self._write("PING")
+            async with asyncio.timeout(COMMAND_SECONDS):
+                await self._write("PING")
 
     async def _take(self, reply: Any) -> None:  # noqa: ANN401 - a reply
         match reply:

@@ -1,6 +1,6 @@
 import pytest
 
-from scheduler.adapters.redis.client import COMMAND_SECONDS, CONNECT_SECONDS, open_client
+from scheduler.adapters.redis.client import CONNECT_SECONDS, open_client
 
 URL = "redis://user:secret@example.invalid:6380/3"
 
@@ -26,7 +26,12 @@ def test_no_address_makes_the_client_repeat_commands_or_change_replies(url: str)
     assert settings["decode_responses"] is False
 
 
-def test_no_call_waits_longer_than_two_seconds() -> None:
+@pytest.mark.parametrize("url", [URL, f"{URL}?socket_timeout=7"])
+def test_no_timeout_of_redis_py_can_swallow_a_cancellation(url: str) -> None:
+    settings = open_client(url, client_name="me").connection_pool.connection_kwargs
+    assert settings["socket_timeout"] is None
+
+
+def test_no_connection_is_waited_for_longer_than_two_seconds() -> None:
     settings = open_client(URL, client_name="me").connection_pool.connection_kwargs
-    assert settings["socket_timeout"] == COMMAND_SECONDS == 2.0
     assert settings["socket_connect_timeout"] == CONNECT_SECONDS == 2.0
