@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
-from scheduler.adapters.grpc.client_views import AttemptView, JobView
+from scheduler.adapters.grpc.client_views import AttemptView
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.state import JobState
 from scheduler.entrypoints.demo.evidence import Evidence
@@ -61,7 +61,7 @@ def _states(evidence: Evidence) -> Iterator[str]:
 
 
 def _each_as_planned(evidence: Evidence) -> Iterator[str]:
-    for job, planned in _pairs(evidence):
+    for job, planned in evidence.pairs:
         if (job.state, job.attempts, job.losses) != (planned.final, planned.attempts, 0):
             yield (
                 f"{job.job_id} ({planned.kind}) is {job.state} after {job.attempts} attempts, {job.losses} lost, "
@@ -70,7 +70,7 @@ def _each_as_planned(evidence: Evidence) -> Iterator[str]:
 
 
 def _scheduled(evidence: Evidence) -> Iterator[str]:
-    for job, planned in _pairs(evidence):
+    for job, planned in evidence.pairs:
         due = planned.submission.run_at
         if due is not None and (job.started_at is None or job.started_at < due - _EARLY):
             yield f"{job.job_id} started at {job.started_at}, due was {due}"
@@ -157,13 +157,6 @@ def _metrics(evidence: Evidence) -> Iterator[str]:
     for name, (seen, planned) in figures.items():
         if seen != planned:
             yield f"{name} is {seen:g}, not {planned}"
-
-
-def _pairs(evidence: Evidence) -> Iterator[tuple[JobView, PlannedJob]]:
-    for job in evidence.jobs:
-        planned = evidence.plan.by_id.get(job.job_id)
-        if planned is not None:
-            yield job, planned
 
 
 _PROMISES: Mapping[str, _Find] = {

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from scheduler.adapters.grpc.client import SchedulerClient
 from scheduler.adapters.grpc.client_views import AttemptView, EventView, JobView, QueueStatsView
 from scheduler.entrypoints.demo.load import Submitted
-from scheduler.entrypoints.demo.plan import Kind, Plan
+from scheduler.entrypoints.demo.plan import Kind, Plan, PlannedJob
 
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _CALLS_AT_ONCE = 16
@@ -44,6 +44,12 @@ class Evidence:
     stats: QueueStatsView
     api_metrics: Metrics
     worker_metrics: Metrics
+
+    @property
+    def pairs(self) -> Sequence[tuple[JobView, PlannedJob]]:
+        """Return each job that the service lists beside its plan, without those that nobody planned."""
+        by_id = self.plan.by_id
+        return [(job, by_id[job.job_id]) for job in self.jobs if job.job_id in by_id]
 
     def job(self, kind: Kind) -> JobView:
         """Return the one job of its kind, as the service lists it."""

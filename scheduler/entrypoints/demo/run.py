@@ -15,16 +15,19 @@ from types import FrameType
 from rich.console import Console
 
 from scheduler.adapters.grpc.client import SchedulerClient
-from scheduler.domain.errors import SchedulerError
+from scheduler.entrypoints.cli.failures import print_error
 from scheduler.entrypoints.cli.output import console
 from scheduler.entrypoints.demo.checks import Check, check_all
 from scheduler.entrypoints.demo.display import progress_display
 from scheduler.entrypoints.demo.evidence import Evidence, read_attempts, read_metrics
-from scheduler.entrypoints.demo.follow import DemoError, cancel_one, follow_to_the_end, watch_one
+from scheduler.entrypoints.demo.follow import cancel_one, follow_to_the_end, watch_one
 from scheduler.entrypoints.demo.load import submit_plan
 from scheduler.entrypoints.demo.plan import Plan, make_plan
 from scheduler.entrypoints.demo.summary import check_lines, kind_table, rate_table, state_table
 from scheduler.entrypoints.stack import HOST, Stack
+
+GRACE_SECONDS = 1
+"""Ctrl-C need not wait for the job that sleeps for a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,29 +41,30 @@ class DemoOptions:
 def run_demo(options: DemoOptions) -> int:
     """Run the demo; return 0 when every check passed. Data and logs stay where something failed."""
     directory = Path(tempfile.mkdtemp(prefix="scheduler-demo-"))
-    screen, keep = console(), True
+    screen, failed = console(), True
     try:
         with _sigterm_ends_the_demo():
             checks = _on_a_stack(directory, options.jobs, screen)
-        passed = not any(check.problems for check in checks)
-        keep = options.keep or not passed
-    except SchedulerError as error:
-        raise DemoError(f"{error}; the logs are in {directory / 'logs'}") from error
+        failed = any(check.problems for check in checks)
     except (KeyboardInterrupt, SystemExit):
-        keep = options.keep
+        failed = False
         raise
     finally:
-        if not keep:
-            shutil.rmtree(directory, ignore_errors=True)
+        _leave(directory, keep=failed or options.keep)
+    return 1 if failed else 0
+
+
+def _leave(directory: Path, *, keep: bool) -> None:
     if keep:
-        screen.print(f"data and logs are in {directory}")
-    return 0 if passed else 1
+        print_error(f"the data is in {directory}, the logs are in {directory / 'logs'}")
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _on_a_stack(directory: Path, jobs: int, screen: Console) -> Sequence[Check]:
     began = time.monotonic()
     screen.print("starting PostgreSQL, Valkey, api, worker and reaper …")
-    with Stack(data_dir=directory) as stack:
+    with Stack(data_dir=directory, environment={"GRACE_SECONDS": GRACE_SECONDS}) as stack:
         screen.print(f"ready after {time.monotonic() - began:.1f} s, serving on {stack.address}")
         evidence = asyncio.run(_run_load(stack, make_plan(jobs, datetime.now(UTC)), screen))
         checks = check_all(evidence)

@@ -39,7 +39,7 @@ def kind_table(evidence: Evidence) -> Table:
     for name in ("JOBS", "ATTEMPTS", "MEDIAN TO END", "P95 TO END"):
         table.add_column(name, justify="right")
     for kind in Kind:
-        jobs = [(job, planned) for job in evidence.jobs if (planned := evidence.plan.by_id[job.job_id]).kind is kind]
+        jobs = [(job, planned) for job, planned in evidence.pairs if planned.kind is kind]
         latencies = [_latency(job, planned) for job, planned in jobs if job.finished_at]
         attempts = sum(job.attempts for job, _ in jobs)
         table.add_row(kind, str(len(jobs)), str(attempts), *_percentiles(latencies))
@@ -66,7 +66,7 @@ def rate_table(evidence: Evidence) -> Table:
     table.add_column("JOBS", justify="right")
     table.add_column("SECONDS", justify="right")
     table.add_column("PER SECOND", justify="right")
-    plain = [job for job in evidence.jobs if evidence.plan.by_id[job.job_id].kind is Kind.PLAIN]
+    plain = [job for job, planned in evidence.pairs if planned.kind is Kind.PLAIN]
     for name, rate in (
         ("submitted one by one", submitted.single),
         ("submitted in batches", submitted.batched),
