@@ -62,11 +62,9 @@ class ServerWorkers(Workers):
             await redis.close()
 
     async def end_named(self) -> None:
-        """End all but the standing one, and wake those that were left cut off."""
-        for child in self._named.values():
-            send(child, signal.SIGCONT)
-        await _stop(list(self._named.values()))
-        self._named.clear()
+        """End all but the standing one at once: the jobs that they held are cancelled by now."""
+        for name in tuple(self._named):
+            await self.crash(name)
 
 
 async def _stop(children: Sequence[Child]) -> None:
