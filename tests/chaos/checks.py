@@ -11,7 +11,7 @@ from tests.chaos.evidence import Call, Evidence
 from tests.chaos.overlaps import overlaps
 
 START_SECONDS = 15.0
-"""A process that ends by itself within that time could not start, for which an outage is reason enough."""
+"""A process that ends within that time may not have started: in an outage it cannot, and asked to stop it just ends."""
 
 
 def violations(evidence: Evidence) -> Sequence[str]:
@@ -151,9 +151,11 @@ def _versions_mean_one_state(evidence: Evidence) -> Iterator[str]:
 def _processes_live_on(evidence: Evidence) -> Iterator[str]:
     started = {event.pid: event.at for event in evidence.happenings if event.did is Did.STARTED}
     for event in evidence.happenings:
-        if event.did is Did.ENDED and event.at - started[event.pid] > START_SECONDS:
+        if event.did not in {Did.ENDED, Did.STOPPED} or event.at - started[event.pid] < START_SECONDS:
+            continue
+        if event.did is Did.ENDED:
             yield f"{event.whom} [{event.pid}] ended by itself: {event.detail}"
-        if event.did is Did.STOPPED and not event.detail.endswith(" 0"):
+        elif not event.detail.endswith(" 0"):
             yield f"{event.whom} [{event.pid}] did not stop well: {event.detail}"
 
 

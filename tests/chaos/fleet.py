@@ -4,6 +4,7 @@ import asyncio
 import http
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -108,10 +109,8 @@ class Fleet:
     def stop_parts(self) -> None:
         """Stop all processes side by side."""
         self.heal()
-        for part in self.parts.values():
-            part.ask_to_stop()
-        for part in self.parts.values():
-            part.stop()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Part.stop, self.parts.values()))
 
     @property
     def address(self) -> str:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from scheduler.application.dto import WorkerInfo
 from scheduler.application.ports.worker_registry import WorkerRegistry
@@ -36,8 +36,8 @@ class NotingRegistry(WorkerRegistry):
     async def close(self, worker_id: WorkerId) -> None:
         await self._following.close(worker_id)
 
-    async def close_expired(self) -> Sequence[WorkerId]:
-        return await self._following.close_expired()
+    async def close_expired(self, expired_by: datetime) -> Sequence[WorkerId]:
+        return await self._following.close_expired(expired_by)
 
     async def count_open(self) -> int:
         return await self._following.count_open()

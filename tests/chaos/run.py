@@ -24,7 +24,7 @@ from tests.chaos.plan import APIS, REAPERS, WORKERS, Fault, Plan, draw_plan
 from tests.chaos.specs import LABEL
 from tests.chaos.tamper import Tamper
 
-SLOTS = 6
+SLOTS = 10
 QUIET_SECONDS = 120.0
 """How long the fleet may take, once healed, until every job is final and every call answered."""
 THREADS = 16

@@ -1,0 +1,90 @@
+"""SQL loses replies, or is away."""
+
+import time
+
+import pytest
+
+from scheduler.adapters.grpc.client import Patience, SchedulerClient
+from scheduler.adapters.grpc.client_errors import ClientError
+from scheduler.domain.attempt import AttemptOutcome
+from scheduler.domain.state import JobState
+from tests.chaos.fleet import await_all_ready
+from tests.chaos.ledger import Mark
+from tests.integration.failure_tools import Scene, as_parameter, counted
+
+pytestmark = pytest.mark.servers
+IMPATIENT = Patience(seconds=10, first_pause=0.01, longest_pause=0.01)
+
+
+def test_ambiguous_commit_of_a_submit_stores_one_job(scene: Scene) -> None:
+    link = scene.part("api").sql
+    lost = link.lost_replies
+    link.do(lambda proxy: proxy.lose_reply_to(as_parameter("QUEUED")))
+
+    submitted = scene.run(scene.client.submit(scene.submission()))
+
+    assert link.lost_replies == lost + 1
+    assert submitted.created
+    assert [job.job_id for job in scene.jobs()] == [submitted.job_id]
+
+
+@pytest.mark.parametrize("state", [JobState.RUNNING, JobState.SUCCEEDED], ids=["start", "finish"])
+def test_ambiguous_commit_of_a_worker_counts_once(scene: Scene, state: JobState) -> None:
+    with scene.fleet.running("worker", f"ambiguous-{state}") as worker:
+        await_all_ready([worker])
+        worker.sql.do(lambda proxy: proxy.lose_reply_to(as_parameter(state)))
+        job_id = scene.submit()
+        job = scene.until_state(job_id)
+        scene.until(lambda: worker.sql.lost_replies == 1)
+        stale = counted(worker, "stale_results_total")
+
+    assert (job.state, job.attempts, job.version, stale) == (JobState.SUCCEEDED, 1, 3, 0)
+    assert scene.outcomes(job_id) == [AttemptOutcome.SUCCEEDED]
+    assert len(scene.marks(job_id)) == 1
+
+
+def test_ambiguous_commit_of_a_cancel_is_reported_as_done(scene: Scene) -> None:
+    job_id = scene.submit(scene.submission(delay=600))
+    scene.part("api").sql.do(lambda proxy: proxy.lose_reply_to(as_parameter("CANCELLED")))
+
+    assert scene.run(scene.client.cancel(job_id))
+    assert scene.job(job_id).version == 2
+
+
+def _submit_in_vain(scene: Scene) -> ClientError:
+    """Submit, with all tries of a client at once; return the refusal of the last."""
+
+    async def submit() -> ClientError:
+        async with SchedulerClient(scene.fleet.address, patience=IMPATIENT) as client:
+            with pytest.raises(ClientError) as refused:
+                await client.submit(scene.submission())
+            return refused.value
+
+    return scene.run(submit())
+
+
+def test_while_sql_is_absent_submits_are_refused_at_once_and_results_are_kept(scene: Scene) -> None:
+    with scene.fleet.running("worker", "patient", LEASE_SECONDS=12) as worker:
+        await_all_ready([worker])
+        jobs = [scene.submit(seconds=1.5), scene.submit(seconds=3)]
+        for job_id in jobs:
+            scene.until_started(job_id)
+        scene.fleet.postgres.kill()
+        before = time.monotonic()
+        error = _submit_in_vain(scene)
+        waited = time.monotonic() - before
+        scene.measured("SQL absent: a submit is refused", before)
+        # Both handlers end while nobody can take their results.
+        scene.until(lambda: all(scene.marks(job_id, Mark.ENDED) for job_id in jobs))
+        scene.fleet.postgres.start()
+        began = time.monotonic()
+        ended = [scene.until_state(job_id) for job_id in jobs]
+        scene.measured("SQL absent: kept results recorded after its return", began)
+        assert worker.is_running
+        assert scene.part("api").is_running
+        assert scene.part("reaper").is_running
+
+    assert error.status == "UNAVAILABLE"
+    assert error.details.retry_after
+    assert waited < IMPATIENT.seconds / 2
+    assert [(job.state, job.attempts, job.losses) for job in ended] == [(JobState.SUCCEEDED, 1, 0)] * 2
