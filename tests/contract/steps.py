@@ -7,7 +7,7 @@ from scheduler.domain.attempt import Attempt
 from scheduler.domain.ids import WorkerId
 from scheduler.domain.job import Job
 from tests.support.backends import Run, StoreBackend, eventually
-from tests.support.builders import HOUR, NOW, a_change, a_job, a_new_job, a_worker
+from tests.support.builders import END_OF_TIME, HOUR, NOW, a_change, a_job, a_new_job, a_worker
 
 
 def added(run: Run, store: StoreBackend, jobs: Iterable[Job]) -> None:
@@ -49,7 +49,7 @@ def until_closed(run: Run, store: StoreBackend, expected: Iterable[WorkerId]) ->
     closed: list[WorkerId] = []
 
     async def all_closed() -> bool:
-        closed.extend(await store.registry.close_expired())
+        closed.extend(await store.registry.close_expired(END_OF_TIME))
         return len(closed) >= len(set(expected))
 
     run(eventually(all_closed, "the leases expire"))

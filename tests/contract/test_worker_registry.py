@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from scheduler.domain.ids import WorkerId
 from tests.contract.steps import registered, until_closed
 from tests.support.backends import Run, StoreBackend, eventually
-from tests.support.builders import HOUR, a_worker, a_worker_id
+from tests.support.builders import END_OF_TIME, HOUR, a_worker, a_worker_id
 
 SHORT = timedelta(milliseconds=50)
 
@@ -16,7 +16,7 @@ def test_a_registered_worker_is_open_and_can_renew(run: Run, store: StoreBackend
 
     assert run(store.registry.count_open()) == 1
     assert run(store.registry.renew(worker_id, HOUR)) is True
-    assert list(run(store.registry.close_expired())) == []
+    assert list(run(store.registry.close_expired(END_OF_TIME))) == []
 
 
 def test_an_unknown_worker_cannot_renew(run: Run, store: StoreBackend) -> None:
@@ -94,7 +94,7 @@ def test_an_expired_worker_that_nobody_closed_may_still_renew(run: Run, store: S
     run(eventually(expired, "the lease expires"))
 
     assert run(store.registry.renew(worker_id, HOUR)) is True
-    assert list(run(store.registry.close_expired())) == []
+    assert list(run(store.registry.close_expired(END_OF_TIME))) == []
 
 
 def test_every_expired_worker_is_closed_once(run: Run, store: StoreBackend) -> None:
@@ -103,9 +103,22 @@ def test_every_expired_worker_is_closed_once(run: Run, store: StoreBackend) -> N
 
     until_closed(run, store, expiring)
 
-    assert list(run(store.registry.close_expired())) == []
+    assert list(run(store.registry.close_expired(END_OF_TIME))) == []
     assert [run(store.registry.renew(worker_id, HOUR)) for worker_id in expiring] == [False] * 5
     assert run(store.registry.count_open()) == 1
+
+
+def test_a_worker_that_expired_after_the_clock_was_read_is_not_closed(run: Run, store: StoreBackend) -> None:
+    read = run(store.store_time.read())
+    worker_id = registered(run, store, SHORT)
+
+    async def expired() -> bool:
+        return await store.registry.count_open() == 0
+
+    run(eventually(expired, "the lease expires"))
+
+    assert list(run(store.registry.close_expired(read))) == []
+    assert list(run(store.registry.close_expired(run(store.store_time.read())))) == [worker_id]
 
 
 def test_two_reapers_never_close_the_same_worker(run: Run, store: StoreBackend) -> None:
@@ -113,7 +126,7 @@ def test_two_reapers_never_close_the_same_worker(run: Run, store: StoreBackend) 
     closed = list[WorkerId]()
 
     async def race() -> bool:
-        for each in await asyncio.gather(*(store.registry.close_expired() for _ in range(4))):
+        for each in await asyncio.gather(*(store.registry.close_expired(END_OF_TIME) for _ in range(4))):
             closed.extend(each)
         return len(closed) >= len(expiring)
 

@@ -18,6 +18,7 @@ NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class SubmissionFields(TypedDict, total=False):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from scheduler.adapters.cockroach.transaction import Transactions
 from scheduler.application.dto import WorkerInfo
@@ -42,9 +42,9 @@ class SqlWorkerRegistry(WorkerRegistry):
         """Close the worker at the database's now; closing twice keeps the first time."""
         await self._transactions.run("close_worker", id=worker_id)
 
-    async def close_expired(self) -> Sequence[WorkerId]:
-        """Close every open worker whose lease has expired and return those that this call closed."""
-        return [row[0] for row in await self._transactions.run("close_expired_workers")]
+    async def close_expired(self, expired_by: datetime) -> Sequence[WorkerId]:
+        """Close every open worker whose lease has expired, and had by `expired_by`; return those."""
+        return [row[0] for row in await self._transactions.run("close_expired_workers", expired_by=expired_by)]
 
     async def count_open(self) -> int:
         """Count workers that are open and whose lease has not expired."""

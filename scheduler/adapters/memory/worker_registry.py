@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from scheduler.adapters.memory.job_index import By
 from scheduler.adapters.memory.store import MemoryStore, WorkerRow
@@ -47,11 +47,12 @@ class MemoryWorkerRegistry(WorkerRegistry):
             if row is not None and row.closed_at is None:
                 data.workers[worker_id] = replace(row, closed_at=self._store.clock.now())
 
-    async def close_expired(self) -> Sequence[WorkerId]:
-        """Close every open worker whose lease has expired and return those that this call closed."""
+    async def close_expired(self, expired_by: datetime) -> Sequence[WorkerId]:
+        """Close every open worker whose lease has expired, and had by `expired_by`; return those."""
         async with self._store.statement() as data:
             now = self._store.clock.now()
-            rows = [row for row in data.workers.values() if row.closed_at is None and row.lease_expires_at <= now]
+            until = min(now, expired_by)
+            rows = [row for row in data.workers.values() if row.closed_at is None and row.lease_expires_at <= until]
             data.workers.update({row.info.id: replace(row, closed_at=now) for row in rows})
             return [row.info.id for row in rows]
 

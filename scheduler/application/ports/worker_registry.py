@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from scheduler.application.dto import WorkerInfo
@@ -29,8 +29,11 @@ class WorkerRegistry(Protocol):
         """Close the worker at the database's now; closing twice keeps the first time."""
 
     @abstractmethod
-    async def close_expired(self) -> Sequence[WorkerId]:
-        """Close every open worker whose lease has expired and return those that this call closed."""
+    async def close_expired(self, expired_by: datetime) -> Sequence[WorkerId]:
+        """Close every open worker whose lease has expired, and had by `expired_by`; return those that this call closed.
+
+        `expired_by` is a reading of the database's clock: an outage or a jump of that clock after it closes nobody.
+        """
 
     @abstractmethod
     async def count_open(self) -> int:

@@ -10,7 +10,7 @@ from scheduler.adapters.memory.store import MemoryStore
 from scheduler.application.dto import PurgeRule
 from scheduler.domain.priority import Priority
 from scheduler.domain.state import FINAL_STATES, JobState
-from tests.support.builders import HOUR, NOW, SECOND, a_change, a_job, a_new_job, a_worker, a_worker_id
+from tests.support.builders import END_OF_TIME, HOUR, NOW, SECOND, a_change, a_job, a_new_job, a_worker, a_worker_id
 from tests.support.memory import MemoryStoreBackend
 
 LEASE = 12 * SECOND
@@ -64,10 +64,16 @@ def test_leases_are_judged_by_the_stores_clock() -> None:
         clock.advance(LEASE / 2)
         renewed = await store.registry.renew(worker.id, LEASE)
         clock.advance(LEASE - SECOND)
-        closed_early = await store.registry.close_expired()
+        closed_early = await store.registry.close_expired(END_OF_TIME)
         clock.advance(SECOND)
         counted = await store.registry.count_open()
-        return [renewed, closed_early, counted, await store.registry.close_expired(), await store.store_time.read()]
+        return [
+            renewed,
+            closed_early,
+            counted,
+            await store.registry.close_expired(END_OF_TIME),
+            await store.store_time.read(),
+        ]
 
     assert asyncio.run(lease()) == [True, [], 0, [worker.id], clock.now()]
 
