@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from scheduler.application.dto import QueueEntry, SweepCursor
 from scheduler.application.ports.clock import Clock
@@ -17,6 +18,7 @@ from scheduler.domain.state import JobState
 PAGE = 2000
 SETTLED_AFTER = timedelta(seconds=5)
 """Younger jobs may be on their way to the queue: their submitter enqueues them itself."""
+_GREATEST_ID = JobId(UUID(int=2**128 - 1))
 
 
 class ReconcileQueue:
@@ -51,9 +53,11 @@ class ReconcileQueue:
 
     async def _rebuild(self) -> None:
         token = await self._epoch.begin_rebuild()
+        begun = self._clock.now()
         cursors: dict[Priority, SweepCursor] = {}
-        while cursors := await self._add_missing(cursors, queued_before=self._clock.now()):
-            pass
+        while cursors := await self._add_missing(cursors, queued_before=begun):
+            # A priority that is through must not begin anew while others go on: the round would not end.
+            cursors = {priority: cursors.get(priority, _end(begun)) for priority in Priority}
         if await self._epoch.finish_rebuild(token):
             self._telemetry.queue_repaired("rebuild", 1)
 
@@ -74,6 +78,10 @@ class ReconcileQueue:
             ids = [job_id for _, job_id in page.entries]
             ghosts = _ghosts(page.entries, await self._repository.load(ids))
             self._telemetry.queue_repaired("ghost", await self._maintenance.discard(ghosts))
+
+
+def _end(at: datetime) -> SweepCursor:
+    return SweepCursor(queued_at=at, job_id=_GREATEST_ID)
 
 
 def _next_cursors(page: Sequence[QueueEntry]) -> dict[Priority, SweepCursor]:

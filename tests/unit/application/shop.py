@@ -1,23 +1,14 @@
 """The use cases over memory, with a switch in front of the store and one in front of the queue."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 
 from scheduler.adapters.handlers.registry import Registry
-from scheduler.adapters.memory.event_bus import MemoryEventBus
 from scheduler.adapters.memory.fixed_clock import FixedClock
 from scheduler.adapters.memory.fixed_randomness import FixedRandomness
-from scheduler.adapters.memory.job_queue import MemoryJobQueue
-from scheduler.adapters.memory.job_repository import MemoryJobRepository
-from scheduler.adapters.memory.job_sweeper import MemoryJobSweeper
-from scheduler.adapters.memory.queue_state import MemoryQueueState
-from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
 from scheduler.adapters.memory.sequential_ids import SequentialIds
-from scheduler.adapters.memory.store import MemoryStore
-from scheduler.adapters.memory.switch import Switch
-from scheduler.adapters.memory.worker_registry import MemoryWorkerRegistry
 from scheduler.application.best_effort import BestEffortQueue
-from scheduler.application.errors import QueueUnavailableError, StoreUnavailableError
 from scheduler.application.outcomes import AttemptResult, Released, Success
 from scheduler.application.ports.handlers import Handler, JobContext
 from scheduler.application.transitions import Transitions
@@ -31,8 +22,9 @@ from scheduler.domain.ids import JobId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import StrictOrder
 from scheduler.domain.retry import Failure
-from scheduler.domain.state import JobState
+from tests.acceptance.virtual_time import VirtualTimeLoop
 from tests.support.builders import a_submission, a_worker_id
+from tests.unit.application.servers import Servers
 
 
 class ScriptedHandler(Handler):
@@ -49,21 +41,11 @@ class ScriptedHandler(Handler):
         return self.result
 
 
-class Shop:
+class Shop(Servers):
     """Everything that a test of the application needs; belongs to one event loop."""
 
-    def __init__(self, *, slots: int = 2) -> None:
-        self.clock = FixedClock()
-        self.telemetry = RecordingTelemetry()
-        self.store_switch = Switch(StoreUnavailableError)
-        self.memory_bus = MemoryEventBus()
-        self.queue_switch = Switch(QueueUnavailableError, when_off=self.memory_bus.cut_off)
-        store, queue = MemoryStore(self.clock), MemoryQueueState(self.clock)
-        self.repository = self.store_switch.guard(MemoryJobRepository(store))
-        self.sweeper = self.store_switch.guard(MemoryJobSweeper(store))
-        self.registry = self.store_switch.guard(MemoryWorkerRegistry(store))
-        self.bus = self.queue_switch.guard(self.memory_bus)
-        self.queue = self.queue_switch.guard(MemoryJobQueue(queue, self.memory_bus))
+    def __init__(self, *, slots: int = 2, clock: FixedClock | None = None) -> None:
+        super().__init__(clock or FixedClock())
         self.ids = SequentialIds()
         self.randomness = FixedRandomness()
         self.best_effort = BestEffortQueue(queue=self.queue, bus=self.bus, faults=self.telemetry)
@@ -112,14 +94,6 @@ class Shop:
         (outcome,) = await self.submit_jobs.execute([SubmitCommand(submission=a_submission(**fields))])  # type: ignore[arg-type] # the builder checks them
         return outcome.job_id
 
-    async def job(self, job_id: JobId) -> Job:
-        """Read a job past all switches' current position."""
-        return (await self.repository.load([job_id]))[job_id]
-
-    async def state(self, job_id: JobId) -> JobState:
-        """Read a job's state."""
-        return (await self.job(job_id)).state
-
     def result(self, job: Job, outcome: Success | Failure | Released) -> AttemptResult:
         """Make the result of a running job, as of now."""
         return AttemptResult(job=job, outcome=outcome, ended_at=self.clock.now(), draw=0.5)
@@ -133,3 +107,14 @@ async def settled(rounds: int = 50) -> None:
     """Let everything that can go on do so."""
     for _ in range(rounds):
         await asyncio.sleep(0)
+
+
+def in_virtual_time(scenario: Callable[[Shop], Coroutine[None, None, None]], *, slots: int = 2) -> None:
+    """Run the scenario where no time is lost, and where a wait that nothing can end is an error."""
+    clock = FixedClock()
+
+    async def run() -> None:
+        await scenario(Shop(slots=slots, clock=clock))
+
+    with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(clock)) as runner:
+        runner.run(run())

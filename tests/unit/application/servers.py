@@ -1,0 +1,60 @@
+"""The memory adapters as the application meets them: servers that can be slow, and go away."""
+
+from scheduler.adapters.memory.event_bus import MemoryEventBus
+from scheduler.adapters.memory.fixed_clock import FixedClock
+from scheduler.adapters.memory.job_queue import MemoryJobQueue
+from scheduler.adapters.memory.job_reader import MemoryJobReader
+from scheduler.adapters.memory.job_repository import MemoryJobRepository
+from scheduler.adapters.memory.job_sweeper import MemoryJobSweeper
+from scheduler.adapters.memory.queue_epoch import MemoryQueueEpoch
+from scheduler.adapters.memory.queue_maintenance import MemoryQueueMaintenance
+from scheduler.adapters.memory.queue_state import MemoryQueueState
+from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
+from scheduler.adapters.memory.store import MemoryStore
+from scheduler.adapters.memory.store_time import MemoryStoreTime
+from scheduler.adapters.memory.switch import Switch
+from scheduler.adapters.memory.worker_registry import MemoryWorkerRegistry
+from scheduler.application.errors import QueueUnavailableError, StoreUnavailableError
+from scheduler.domain.ids import JobId
+from scheduler.domain.job import Job
+from scheduler.domain.state import JobState
+from tests.support.builders import a_new_job
+from tests.unit.application.gate import Gate, GatedBus
+
+
+class Servers:
+    """Every port behind a gate, and behind a switch: one for the store, one for the queue."""
+
+    def __init__(self, clock: FixedClock) -> None:
+        self.clock = clock
+        self.gate = Gate()
+        self.telemetry = RecordingTelemetry()
+        self.store_switch = Switch(StoreUnavailableError)
+        self.memory_bus = MemoryEventBus()
+        self.queue_switch = Switch(QueueUnavailableError, when_off=self.memory_bus.cut_off)
+        store, queue = MemoryStore(self.clock), MemoryQueueState(self.clock)
+        self.stored = MemoryJobRepository(store)
+        """The same jobs, out of reach of the switch and the gate."""
+        self.repository = self.store_switch.guard(self.gate.guard(self.stored))
+        self.reader = self.store_switch.guard(MemoryJobReader(store))
+        self.sweeper = self.store_switch.guard(self.gate.guard(MemoryJobSweeper(store)))
+        self.registered = MemoryWorkerRegistry(store)
+        self.registry = self.store_switch.guard(self.gate.guard(self.registered))
+        self.store_time = self.store_switch.guard(MemoryStoreTime(store))
+        self.bus = self.queue_switch.guard(GatedBus(self.memory_bus, self.gate))
+        self.queue_state = queue
+        self.queue = self.queue_switch.guard(self.gate.guard(MemoryJobQueue(queue, self.memory_bus)))
+        self.maintenance = self.queue_switch.guard(MemoryQueueMaintenance(queue, self.memory_bus))
+        self.epoch = self.queue_switch.guard(MemoryQueueEpoch(queue))
+
+    async def store(self, *jobs: Job, payload: str | None = None) -> None:
+        """Store jobs as they are, behind everybody's back."""
+        await self.stored.add_all([a_new_job(job, payload) for job in jobs])
+
+    async def job(self, job_id: JobId) -> Job:
+        """Read a job past all switches' current position."""
+        return (await self.stored.load([job_id]))[job_id]
+
+    async def state(self, job_id: JobId) -> JobState:
+        """Read a job's state."""
+        return (await self.job(job_id)).state
