@@ -38,7 +38,8 @@ class RetryLaterError(SchedulerError):
     def __init__(self, message: str, delay: timedelta) -> None:
         """Keep the delay."""
         super().__init__(message)
-        self.delay = delay
+        # A sum, for it refuses seconds as a bare number here, where the error is still the handler's own.
+        self.delay = timedelta(0) + delay
 
 
 class Handler(Protocol):

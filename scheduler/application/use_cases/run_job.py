@@ -40,18 +40,17 @@ class RunJob:
 
 async def _run(handler: Handler, payload: str | None, context: JobContext) -> Success | Failure:
     try:
-        result = await handler.run(payload, context)
+        return _checked(await handler.run(payload, context))
     except PermanentError as error:
-        return Failure(kind=FailureKind.PERMANENT, error=str(error))
+        return Failure(kind=FailureKind.PERMANENT, error=_text(error))
     except RetryLaterError as error:
-        return Failure(kind=FailureKind.ERROR, error=str(error), retry_after=error.delay)
+        return Failure(kind=FailureKind.ERROR, error=_text(error), retry_after=error.delay)
     except asyncio.CancelledError as error:
         if _cancelled_from_outside():
             raise
         return _failure(error)
-    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a handler may raise anything
+    except BaseException as error:  # noqa: BLE001 - a handler may raise anything: exits, groups, another language's panics
         return _failure(error)
-    return _checked(result)
 
 
 def _cancelled_from_outside() -> bool:
@@ -69,6 +68,12 @@ def _checked(result: str | None) -> Success | Failure:
 
 
 def _failure(error: BaseException) -> Failure:
-    text = str(error)
-    name = type(error).__name__
+    text, name = _text(error), type(error).__name__
     return Failure(kind=FailureKind.ERROR, error=f"{name}: {text}" if text else name)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an error that cannot be shown is an error all the same
+        return ""
