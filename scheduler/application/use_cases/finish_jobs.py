@@ -8,6 +8,9 @@ from scheduler.application.outcomes import AttemptResult
 from scheduler.application.ports.job_repository import JobRepository
 from scheduler.application.ports.telemetry import WorkerTelemetry
 from scheduler.application.transitions import Transitions
+from scheduler.domain.ids import JobId
+
+_Batch = dict[JobId, AttemptResult]
 
 
 class FinishJobs:
@@ -28,6 +31,10 @@ class FinishJobs:
 
     async def execute(self, results: Sequence[AttemptResult]) -> None:
         """Store all results; raises StoreUnavailableError and StoreRejectedError."""
+        for batch in _each_job_once(results):
+            await self._record(batch)
+
+    async def _record(self, results: Sequence[AttemptResult]) -> None:
         changes = [self._change(result) for result in results]
         applied = await self._repository.apply(changes)
         accepted = [change for change in changes if change.job.id in applied]
@@ -43,3 +50,14 @@ class FinishJobs:
 
     def _change(self, result: AttemptResult) -> Change:
         return self._transitions.change(result.job, result.decide(), result=result.result, op_id=result.op_id)
+
+
+def _each_job_once(results: Sequence[AttemptResult]) -> list[list[AttemptResult]]:
+    """Split results so that two attempts of one job, the later of which may be current, are judged one by one."""
+    batches: list[_Batch] = []
+    for result in results:
+        batch = next((batch for batch in batches if result.job.id not in batch), None)
+        if batch is None:
+            batches.append(batch := {})
+        batch[result.job.id] = result
+    return [list(batch.values()) for batch in batches]
