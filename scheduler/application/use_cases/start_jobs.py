@@ -7,13 +7,14 @@ from datetime import timedelta
 from scheduler.application.best_effort import BestEffortQueue
 from scheduler.application.deadline import time_limit
 from scheduler.application.dto import QueueEntry, StartedJob
-from scheduler.application.errors import QueueUnavailableError, StoreUnavailableError
+from scheduler.application.errors import QueueUnavailableError
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.job_queue import JobQueue
 from scheduler.application.ports.job_repository import JobRepository
 from scheduler.application.ports.job_sweeper import JobSweeper
 from scheduler.application.ports.telemetry import FaultTelemetry, WorkerTelemetry
 from scheduler.application.transitions import Transitions
+from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import WorkerId
 from scheduler.domain.priority import ClaimOrder, ClaimPlan
 from scheduler.domain.state import JobState
@@ -58,7 +59,7 @@ class StartJobs:
         self._turn = 0
 
     async def execute(self, worker_id: WorkerId, limit: int) -> StartedBatch:
-        """Claim and start up to `limit` jobs; raises StoreUnavailableError."""
+        """Claim and start up to `limit` jobs; raises StoreUnavailableError and StoreRejectedError."""
         plan = self._order.plan(limit, self._turn)
         entries, handed_out = await self._claim(plan)
         self._turn += len(entries)
@@ -67,7 +68,7 @@ class StartJobs:
         try:
             with time_limit(START_SECONDS):
                 started = await self._start(worker_id, entries)
-        except StoreUnavailableError:
+        except SchedulerError:
             await self._best_effort.give_back(handed_out)
             raise
         await self._best_effort.ack([entry.job_id for entry in handed_out])

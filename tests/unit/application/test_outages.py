@@ -7,11 +7,13 @@ import pytest
 from scheduler.adapters.memory.job_reader import MemoryJobReader
 from scheduler.adapters.memory.store import MemoryStore
 from scheduler.application.deadline import time_limit
-from scheduler.application.errors import JobNotFoundError, StoreUnavailableError
+from scheduler.application.errors import JobNotFoundError, StoreRejectedError, StoreUnavailableError
 from scheduler.application.outcomes import Success
 from scheduler.application.use_cases.cancel_job import CancelJob
 from scheduler.application.use_cases.get_job import GetJob
 from scheduler.application.use_cases.list_attempts import ListAttempts
+from scheduler.domain.ids import JobId
+from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
 from tests.support.builders import a_job_id
 from tests.unit.application.shop import Shop, settled
@@ -40,6 +42,23 @@ def test_what_cannot_start_because_the_store_is_away_is_given_back() -> None:
         shop.store_switch.on()
         batch = await shop.start_jobs.execute(shop.worker_id, 1)
         assert [started.job.id for started in batch.jobs] == [job_id]
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_start_because_the_store_refuses_it_is_given_back() -> None:
+    async def scenario() -> None:
+        shop = Shop()
+        await shop.submit()
+
+        async def refuse(_: object) -> frozenset[JobId]:
+            raise StoreRejectedError("for good")
+
+        shop.repository.apply = refuse  # type: ignore[method-assign,assignment] # a store of its own mind
+        with pytest.raises(StoreRejectedError):
+            await shop.start_jobs.execute(shop.worker_id, 1)
+        depths = await shop.maintenance.depths()
+        assert (depths.queues[Priority.DEFAULT], depths.processing) == (1, 0)
 
     asyncio.run(scenario())
 
