@@ -104,6 +104,11 @@ class GroupCommit(Generic[Item, Result]):
                 _settle(request, result)
 
 
+def byte_length(text: str) -> int:
+    """Return the length in UTF-8, which is what a statement carries."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def _settle(request: _Request[Item, Result], result: Result | Exception) -> None:
     if request.reply.done():
         return

@@ -8,7 +8,7 @@ from scheduler.application.best_effort import BestEffortQueue
 from scheduler.application.deadline import time_limit
 from scheduler.application.dto import SubmitOutcome, TakenName
 from scheduler.application.errors import DuplicateJobsError
-from scheduler.application.group_commit import FlushLimits, GroupCommit
+from scheduler.application.group_commit import FlushLimits, GroupCommit, byte_length
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.ids import Ids
 from scheduler.application.ports.job_repository import JobRepository
@@ -93,4 +93,6 @@ class SubmitJobs:
 
 
 def _size_of(item: NamedSubmission) -> int:
-    return _ROW_OVERHEAD_BYTES + len(item.submission.payload or "")
+    submission = item.submission
+    labels = sum(byte_length(key) + byte_length(value) for key, value in submission.labels.items())
+    return _ROW_OVERHEAD_BYTES + byte_length(submission.payload or "") + labels

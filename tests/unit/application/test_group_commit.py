@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from scheduler.application.errors import OverloadedError, StoreRejectedError, StoreUnavailableError
-from scheduler.application.group_commit import FlushLimits, GroupCommit
+from scheduler.application.group_commit import FlushLimits, GroupCommit, byte_length
 from scheduler.domain.errors import SchedulerError
+from tests.unit.application.shop import settled
 
 
 class Flushes:
@@ -132,3 +133,61 @@ def test_more_than_may_wait_is_refused_but_a_single_large_request_is_not() -> No
         await asyncio.gather(running, waiting)
 
     asyncio.run(scenario())
+
+
+def test_flushes_overlap_up_to_their_number_and_the_third_waits() -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        flushes.gate.clear()
+        commits = group(flushes, in_flight=2)
+        tasks = []
+        for number in range(4):
+            tasks.append(asyncio.create_task(commits.commit([number])))
+            await settled()
+        assert flushes.seen == [[[0]], [[1]]]
+        flushes.gate.set()
+        assert await asyncio.gather(*tasks) == [[0], [1], [2], [3]]
+        assert flushes.seen == [[[0]], [[1]], [[2], [3]]]
+
+    asyncio.run(scenario())
+
+
+def test_a_flush_that_is_refused_does_not_keep_the_next_from_going_out() -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        flushes.poison = 1
+        commits = group(flushes)
+        first = asyncio.create_task(commits.commit([1]))
+        second = asyncio.create_task(commits.commit([2]))
+        with pytest.raises(StoreRejectedError):
+            await first
+        assert await second == [2]
+
+    asyncio.run(scenario())
+
+
+def test_what_waited_makes_room_once_it_goes_out() -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        commits = group(flushes, waiting_size=3)
+        for _ in range(3):
+            waiting = [asyncio.create_task(commits.commit([1, 2])), asyncio.create_task(commits.commit([3]))]
+            await asyncio.gather(*waiting)
+
+    asyncio.run(scenario())
+
+
+def test_a_flush_is_cut_at_its_size_too() -> None:
+    async def scenario() -> None:
+        flushes = Flushes()
+        limits = FlushLimits(rows=10, size=10, in_flight=1)
+        commits = GroupCommit(flushes.flush, size_of=lambda item: item, limits=limits)
+        await asyncio.gather(*(commits.commit([size]) for size in (4, 6, 1, 20)))
+        assert flushes.seen == [[[4], [6]], [[1]], [[20]]]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("text", "length"), [("", 0), ("abc", 3), ("é", 2), ("\N{PILE OF POO}", 4)])
+def test_a_text_weighs_its_bytes(text: str, length: int) -> None:
+    assert byte_length(text) == length
