@@ -27,6 +27,10 @@ class Link:
     def lost_replies(self) -> int:
         return self._proxy.lost_replies
 
+    @property
+    def connections(self) -> int:
+        return self._proxy.connections
+
     def do(self, fault: Callable[[FaultProxy], None]) -> None:
         """Cause or heal a fault, and return when that is done."""
 

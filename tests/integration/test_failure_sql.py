@@ -8,8 +8,8 @@ from scheduler.adapters.grpc.client import Patience, SchedulerClient
 from scheduler.adapters.grpc.client_errors import ClientError
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.state import JobState
-from tests.chaos.fleet import await_all_ready
-from tests.chaos.ledger import Mark
+from tests.chaos.fleet import LEASE_SECONDS, await_all_ready
+from tests.chaos.ledger import Mark, read_ledgers
 from tests.integration.failure_tools import Scene, as_parameter, counted
 
 pytestmark = pytest.mark.servers
@@ -88,3 +88,24 @@ def test_while_sql_is_absent_submits_are_refused_at_once_and_results_are_kept(sc
     assert error.details.retry_after
     assert waited < IMPATIENT.seconds / 2
     assert [(job.state, job.attempts, job.losses) for job in ended] == [(JobState.SUCCEEDED, 1, 0)] * 2
+
+
+def test_an_sql_outage_longer_than_a_lease_costs_no_healthy_worker_its_jobs(scene: Scene) -> None:
+    with scene.fleet.running("worker", "fenced") as worker:
+        job_id = scene.submit(seconds=LEASE_SECONDS + 1)
+        scene.until_started(job_id)
+        scene.fleet.postgres.kill()
+        killed = time.monotonic()
+        scene.until(lambda: bool(scene.marks(job_id, Mark.CANCELLED)))
+        scene.measured(f"SQL absent: handler stopped by its own worker (lease {LEASE_SECONDS} s)", killed)
+        time.sleep(LEASE_SECONDS)
+        scene.fleet.postgres.start()
+        job = scene.until_state(job_id)
+        assert worker.is_running
+
+    renewals = [entry for entry in read_ledgers(scene.fleet.ledger) if entry.mark is Mark.RENEWED]
+    (stopped,) = scene.marks(job_id, Mark.CANCELLED)
+    last = max(entry.at for entry in renewals if entry.worker_id == stopped.worker_id and entry.at < stopped.at)
+    assert stopped.at < last + LEASE_SECONDS
+    assert (job.state, job.attempts, job.losses) == (JobState.SUCCEEDED, 1, 0)
+    assert scene.outcomes(job_id) == [AttemptOutcome.RELEASED, AttemptOutcome.SUCCEEDED]

@@ -32,6 +32,11 @@ class FaultProxy:
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def connections(self) -> int:
+        """How many connections clients hold open now."""
+        return len(self._links)
+
     async def start(self) -> Self:
         self._flowing.set()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
