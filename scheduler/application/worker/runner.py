@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from scheduler.application.dto import StartedJob
-from scheduler.application.errors import StoreRejectedError, StoreUnavailableError
-from scheduler.application.group_commit import FlushLimits, GroupCommit
+from scheduler.application.errors import OverloadedError, StoreRejectedError, StoreUnavailableError
+from scheduler.application.group_commit import FlushLimits, GroupCommit, byte_length
 from scheduler.application.loops import spread
 from scheduler.application.outcomes import AttemptResult, Released, Success
 from scheduler.application.ports.clock import Clock
@@ -67,7 +67,7 @@ class AttemptRunner:
         while True:
             try:
                 return await self._results.commit([result])
-            except StoreUnavailableError as error:
+            except (StoreUnavailableError, OverloadedError) as error:
                 pause = spread(RECORD_RETRY_SECONDS, self._randomness.draw())
                 self._faults.fault("results_wait_for_store", error, retry_in=timedelta(seconds=pause))
                 await asyncio.sleep(pause)
@@ -87,6 +87,8 @@ class AttemptRunner:
             attempt.handler_ended()
             if outcome is not None:
                 await self._record_or_fail(self._result(attempt, outcome))
+        except Exception as error:  # noqa: BLE001 - the outermost frame of the task: the store shows it to us as an orphan
+            self._faults.fault("result_lost", error)
         finally:
             self._table.remove(attempt)
             self._telemetry.inflight(len(self._table))
@@ -137,4 +139,4 @@ def _context(attempt: RunningAttempt, worker_id: WorkerId) -> JobContext:
 
 
 def _size_of(result: AttemptResult) -> int:
-    return _ROW_OVERHEAD_BYTES + len(result.result or "")
+    return _ROW_OVERHEAD_BYTES + byte_length(result.result or "")
