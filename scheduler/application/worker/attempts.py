@@ -74,7 +74,7 @@ class AttemptTable:
 
     def ids(self) -> frozenset[AttemptId]:
         """Return the attempts that hold a slot; safe from any thread."""
-        return frozenset(tuple(self._running))
+        return frozenset(self._running.copy())
 
     def __iter__(self) -> Iterator[RunningAttempt]:
         """Iterate over a copy, so that attempts may end meanwhile."""
@@ -107,5 +107,5 @@ class AttemptTable:
 
     def overdue(self, monotonic: float) -> list[AttemptId]:
         """Return the attempts whose handlers should have ended by now, and have not."""
-        running = tuple(self._running.items())
+        running = self._running.copy().items()
         return [key for key, attempt in running if attempt.handler_runs and attempt.overdue_at < monotonic]
