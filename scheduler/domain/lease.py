@@ -6,7 +6,8 @@ from typing import Self
 
 from scheduler.domain.errors import InvalidFieldError
 
-SELF_FENCE_MARGIN = timedelta(seconds=3)
+MAX_SELF_FENCE_MARGIN = timedelta(seconds=3)
+MAX_RENEWAL_TIME = timedelta(seconds=2)
 MIN_LEASE = timedelta(seconds=4)
 MAX_CLOCK_JUMP = timedelta(seconds=1)
 
@@ -27,9 +28,19 @@ class LeaseTerms:
         """Time between two renewals: a third of the lease."""
         return self.duration / 3
 
+    @property
+    def renewal_time_limit(self) -> timedelta:
+        """How long one renewal may take; shorter than the margin, so that one begun in time ends within the lease."""
+        return min(MAX_RENEWAL_TIME, self.duration / 4)
+
+    @property
+    def self_fence_margin(self) -> timedelta:
+        """How long before its end a lease is believed in no longer; a good renewal comes at half that age at most."""
+        return min(MAX_SELF_FENCE_MARGIN, self.duration / 3)
+
     def must_stop(self, since_last_good_renewal: timedelta) -> bool:
         """Tell whether handlers must be stopped, measured from the sending of the last good renewal (monotonic)."""
-        return since_last_good_renewal >= self.duration - SELF_FENCE_MARGIN
+        return since_last_good_renewal >= self.duration - self.self_fence_margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from scheduler.application.ports.worker_registry import WorkerRegistry
 from scheduler.domain.ids import AttemptId, WorkerId
 from scheduler.domain.lease import LeaseTerms
 
-RENEWAL_SECONDS = 2.0
+CLOSE_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 
 
@@ -89,7 +89,7 @@ class LeaseKeeper:
     async def _turn(self, holder: LeaseHolder) -> bool:
         sent = self._clock.monotonic()
         try:
-            with time_limit(RENEWAL_SECONDS):
+            with time_limit(self._terms.renewal_time_limit.total_seconds()):
                 await self._renew_or_open(holder, sent)
                 await self._report_held(holder)
         except StoreUnavailableError:
@@ -134,7 +134,7 @@ class LeaseKeeper:
         if self._worker_id is None:
             return
         try:
-            with time_limit(RENEWAL_SECONDS):
+            with time_limit(CLOSE_SECONDS):
                 await self._registry.close(self._worker_id)
         except StoreUnavailableError:
             self._count("unavailable")

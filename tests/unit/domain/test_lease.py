@@ -26,6 +26,14 @@ def test_handlers_stop_three_seconds_before_the_lease_ends() -> None:
     assert TERMS.must_stop(9 * SECOND)
 
 
+@pytest.mark.parametrize("seconds", [4, 5, 6, 9, 12, 60, 3600])
+def test_one_renewal_in_time_keeps_handlers_running_and_one_begun_in_time_ends_within_the_lease(seconds: int) -> None:
+    terms = LeaseTerms(seconds * SECOND)
+
+    assert not terms.must_stop(terms.renewal_interval * 1.9)
+    assert terms.renewal_time_limit < terms.self_fence_margin
+
+
 class Reaper:
     """A reaper's patience over two clocks."""
 
