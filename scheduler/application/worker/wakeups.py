@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-from scheduler.application.errors import QueueUnavailableError
 from scheduler.application.loops import run_until, spread, wait_until
 from scheduler.application.ports.event_bus import EventBus
 from scheduler.application.ports.randomness import Randomness
@@ -38,7 +37,7 @@ class Wakeups:
             self._renamed.clear()
             try:
                 await run_until(self._listen(revoke), self._renamed, stopping)
-            except QueueUnavailableError as error:
+            except Exception as error:  # noqa: BLE001 - the outermost frame of the loop: log it and go on
                 self._faults.fault("wakeups_lost", error)
                 await wait_until(stopping, spread(RECONNECT_SECONDS, self._randomness.draw()))
 
@@ -50,8 +49,9 @@ class Wakeups:
                 async for event in subscription.events():
                     self._hear(event, revoke)
         finally:
-            self.hearing = False
-            self.work.set()
+            if self.hearing:
+                self.hearing = False
+                self.work.set()
 
     def _hear(self, event: Event, revoke: Callable[[AttemptId], None]) -> None:
         match event:
