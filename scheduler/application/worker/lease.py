@@ -87,6 +87,8 @@ class LeaseKeeper:
         return wait if ok else spread(wait, self._randomness.draw())
 
     async def _turn(self, holder: LeaseHolder) -> bool:
+        # The whole process may have stood still since the last turn: it stops first, and asks then.
+        self._suspend_if_expiring(holder)
         sent = self._clock.monotonic()
         try:
             with time_limit(self._terms.renewal_time_limit.total_seconds()):
@@ -96,7 +98,9 @@ class LeaseKeeper:
             self._count("unavailable")
             self._suspend_if_expiring(holder)
             return False
-        return True
+        # Or since the renewal was sent: then its answer is old.
+        self._suspend_if_expiring(holder)
+        return self._trusted
 
     async def _renew_or_open(self, holder: LeaseHolder, sent: float) -> None:
         if self._worker_id is not None and not await self._registry.renew(self._worker_id, self._terms.duration):
