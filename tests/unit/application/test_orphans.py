@@ -1,0 +1,66 @@
+"""Attempts that were started and never launched are given back."""
+
+from scheduler.application.dto import StartedJob
+from scheduler.application.worker.attempts import RunningAttempt
+from scheduler.application.worker.orphans import ORPHAN_AFTER
+from scheduler.domain.state import JobState
+from tests.support.builders import a_change
+from tests.unit.application.workshop import Workshop, with_a_worker
+
+LONG = ORPHAN_AFTER.total_seconds() + 0.001
+
+
+async def an_orphan(shop: Workshop) -> StartedJob:
+    await shop.submit_manual()
+    return await shop.start_one()
+
+
+def test_an_orphan_is_given_back_unburnt_once_no_start_can_be_under_way() -> None:
+    async def scenario(shop: Workshop) -> None:
+        orphan = await an_orphan(shop)
+        strangers = frozenset({orphan.attempt_id})
+        shop.later(ORPHAN_AFTER.total_seconds())
+        await shop.orphans.execute(strangers)
+        assert await shop.state(orphan.job.id) is JobState.RUNNING
+        shop.later(0.001)
+        await shop.orphans.execute(strangers)
+        job = await shop.job(orphan.job.id)
+        assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+        assert (await shop.maintenance.depths()).queues[job.priority] == 1
+
+    with_a_worker(scenario)
+
+
+def test_what_runs_here_is_no_orphan() -> None:
+    async def scenario(shop: Workshop) -> None:
+        started = await an_orphan(shop)
+        shop.table.add(RunningAttempt(started, overdue_at=1e9))
+        shop.later(LONG)
+        await shop.orphans.execute(frozenset({started.attempt_id}))
+        assert await shop.state(started.job.id) is JobState.RUNNING
+
+    with_a_worker(scenario)
+
+
+def test_what_ended_or_went_on_under_another_fence_is_no_orphan() -> None:
+    async def scenario(shop: Workshop) -> None:
+        ended, again = await an_orphan(shop), await an_orphan(shop)
+        now = shop.clock.now()
+        queued = again.job.lose(now)
+        restarted = queued.start(shop.worker_id, now)
+        await shop.stored.apply([a_change(ended.job, ended.job.succeed(now)), a_change(again.job, queued)])
+        await shop.stored.apply([a_change(queued, restarted)])
+        shop.later(LONG)
+        await shop.orphans.execute(frozenset({ended.attempt_id, again.attempt_id}))
+        assert await shop.state(ended.job.id) is JobState.SUCCEEDED
+        assert await shop.job(again.job.id) == restarted
+
+    with_a_worker(scenario)
+
+
+def test_without_strangers_the_store_is_not_asked() -> None:
+    async def scenario(shop: Workshop) -> None:
+        await shop.orphans.execute(frozenset())
+        assert shop.gate.calls == []
+
+    with_a_worker(scenario)
