@@ -114,18 +114,18 @@ class WatchHub:
             except Exception as error:  # noqa: BLE001 - the outermost frame of the loop: log it and go on
                 self._faults.fault("watch_hints_lost", error)
                 await wait_until(stopping, spread(1.0, self._randomness.draw()))
-            finally:
-                self._subscription = None
-                self._subscribed.clear()
-                self._wake.set()
 
     async def _hear(self) -> None:
-        async with self._bus.subscribe() as subscription:
-            self._subscription = subscription
-            self._mark(list(self._watchers))
-            async for event in subscription.events():
-                if isinstance(event, JobChanged) and event.job_id in self._watchers:
-                    self._mark([event.job_id])
+        try:
+            async with self._bus.subscribe() as subscription:
+                self._subscription = subscription
+                self._mark(list(self._watchers))
+                async for event in subscription.events():
+                    if isinstance(event, JobChanged) and event.job_id in self._watchers:
+                        self._mark([event.job_id])
+        finally:
+            self._subscription, self._subscribed = None, set()
+            self._wake.set()
 
     def _mark(self, ids: list[JobId]) -> None:
         self._due.update(ids)
@@ -167,7 +167,7 @@ class WatchHub:
         try:
             jobs = await self._repository.load(due)
         except SchedulerError as error:
-            self._due.update(due)
+            self._mark(due)
             _refuse_newcomers(watchers, error)
             raise
         for watcher in watchers:

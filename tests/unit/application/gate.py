@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
+from scheduler.adapters.memory.switch import Switch
 from scheduler.application.ports.event_bus import EventBus, Subscription
 from scheduler.domain.events import Event
 from scheduler.domain.ids import WorkerId
@@ -87,11 +88,12 @@ def _behind(
 
 
 class GatedBus(EventBus):
-    """A bus whose subscriptions are behind a gate too."""
+    """A bus whose subscriptions are behind a gate and a switch too."""
 
-    def __init__(self, bus: EventBus, gate: Gate) -> None:
+    def __init__(self, bus: EventBus, gate: Gate, switch: Switch) -> None:
         self._bus = bus
         self._gate = gate
+        self._switch = switch
 
     async def publish(self, events: Sequence[Event]) -> None:
         await self._bus.publish(events)
@@ -104,4 +106,4 @@ class GatedBus(EventBus):
     @asynccontextmanager
     async def _subscribed(self, *, work: bool, worker_id: WorkerId | None) -> AsyncIterator[Subscription]:
         async with self._bus.subscribe(work=work, worker_id=worker_id) as subscription:
-            yield self._gate.guard(subscription)
+            yield self._gate.guard(self._switch.guard(subscription))

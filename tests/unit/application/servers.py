@@ -32,7 +32,8 @@ class Servers:
         self.store_switch = Switch(StoreUnavailableError)
         self.memory_bus = MemoryEventBus()
         self.queue_switch = Switch(QueueUnavailableError, when_off=self.memory_bus.cut_off)
-        store, queue = MemoryStore(self.clock), MemoryQueueState(self.clock)
+        self._store = store = MemoryStore(self.clock)
+        self.queue_state = queue = MemoryQueueState(self.clock)
         self.stored = MemoryJobRepository(store)
         """The same jobs, out of reach of the switch and the gate."""
         self.repository = self.store_switch.guard(self.gate.guard(self.stored))
@@ -41,8 +42,7 @@ class Servers:
         self.registered = MemoryWorkerRegistry(store)
         self.registry = self.store_switch.guard(self.gate.guard(self.registered))
         self.store_time = self.store_switch.guard(MemoryStoreTime(store))
-        self.bus = self.queue_switch.guard(GatedBus(self.memory_bus, self.gate))
-        self.queue_state = queue
+        self.bus = self.queue_switch.guard(GatedBus(self.memory_bus, self.gate, self.queue_switch))
         self.queue = self.queue_switch.guard(self.gate.guard(MemoryJobQueue(queue, self.memory_bus)))
         self.maintenance = self.queue_switch.guard(MemoryQueueMaintenance(queue, self.memory_bus))
         self.epoch = self.queue_switch.guard(MemoryQueueEpoch(queue))
@@ -50,6 +50,11 @@ class Servers:
     async def store(self, *jobs: Job, payload: str | None = None) -> None:
         """Store jobs as they are, behind everybody's back."""
         await self.stored.add_all([a_new_job(job, payload) for job in jobs])
+
+    async def forget(self, job_id: JobId) -> None:
+        """Delete a job, as a purge does in the end."""
+        async with self._store.statement() as data:
+            data.delete(job_id)
 
     async def job(self, job_id: JobId) -> Job:
         """Read a job past all switches' current position."""
