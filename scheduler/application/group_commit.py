@@ -49,6 +49,7 @@ class GroupCommit(Generic[Item, Result]):
         self._limits = limits
         self._waiting: deque[_Request[Item, Result]] = deque()
         self._waiting_size = 0
+        self._pumping = 0
         self._pumps: set[asyncio.Task[None]] = set()
 
     async def commit(self, items: Sequence[Item]) -> Result:
@@ -64,14 +65,19 @@ class GroupCommit(Generic[Item, Result]):
         return await reply
 
     def _start_pump(self) -> None:
-        if len(self._pumps) < self._limits.in_flight:
+        if self._pumping < self._limits.in_flight:
+            self._pumping += 1
             pump = asyncio.create_task(self._pump())
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
     async def _pump(self) -> None:
-        while batch := self._take():
-            await self._flush_or_halve(batch)
+        try:
+            while batch := self._take():
+                await self._flush_or_halve(batch)
+        finally:
+            # In the step that found nothing waiting: what arrives from now on must start a pump of its own.
+            self._pumping -= 1
 
     def _take(self) -> list[_Request[Item, Result]]:
         batch: list[_Request[Item, Result]] = []

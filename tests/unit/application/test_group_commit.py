@@ -69,6 +69,20 @@ def test_a_request_is_never_split_and_a_flush_never_too_large() -> None:
     asyncio.run(scenario())
 
 
+def test_callers_that_come_again_at_once_always_find_someone_to_flush_for_them() -> None:
+    async def scenario() -> None:
+        commits = group(Flushes(), rows=1, in_flight=2)
+
+        async def caller(number: int) -> None:
+            for _ in range(10):
+                await commits.commit([number])
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(caller(number) for number in range(4)))
+
+    asyncio.run(scenario())
+
+
 def test_a_refused_flush_is_repeated_in_halves_until_the_culprit_stands_alone() -> None:
     async def scenario() -> None:
         flushes = Flushes()
