@@ -55,10 +55,8 @@ class Watcher:
         """Wait for a newer state; raises what ended the watch."""
         await self._news.wait()
         self._news.clear()
-        if self._error is not None:
-            raise self._error
-        if self._job is None:
-            raise JobNotFoundError(self.job_id)
+        if self._error is not None or self._job is None:
+            raise self._error or JobNotFoundError(self.job_id)
         return self._job
 
 
@@ -134,11 +132,11 @@ class WatchHub:
     async def refresh_once(self) -> bool:
         """Wait for hints or the poll's time, then read and show what is due; always asks to be called again."""
         poll = POLL_SECONDS if self._subscription is not None else POLL_SECONDS_WITHOUT_HINTS
-        if not await wait_until(self._wake, spread(poll, self._randomness.draw())):
-            self._due.update(self._watchers)
+        hinted = await wait_until(self._wake, spread(poll, self._randomness.draw()))
         self._wake.clear()
         # Taken before subscribing: who begins to watch meanwhile is subscribed, and then read, in the next turn.
-        due, self._due = self._due & self._watchers.keys(), set()
+        due = self._due & self._watchers.keys() if hinted else set(self._watchers)
+        self._due = set()
         await self._follow_subscription(self._subscription)
         if due:
             await self._show(list(due))

@@ -41,9 +41,8 @@ class FinishJobs:
         for result in results:
             if result.job.id not in applied:
                 self._telemetry.stale_result(result.job.attempt_id)
-        for change in accepted:
-            if change.ended is not None:
-                self._telemetry.attempt_ended(change.job, change.ended)
+        for job, attempt in [(change.job, change.ended) for change in accepted if change.ended is not None]:
+            self._telemetry.attempt_ended(job, attempt)
         jobs = [change.job for change in accepted]
         await self._queue.enqueue(jobs)
         await self._queue.announce(jobs)

@@ -92,8 +92,7 @@ class LeaseKeeper:
         sent = self._clock.monotonic()
         try:
             with time_limit(self._terms.renewal_time_limit.total_seconds()):
-                await self._renew_or_open(holder, sent)
-                await self._report_held(holder)
+                await self._report_held(holder, await self._renew_or_open(holder, sent))
         except StoreUnavailableError:
             self._count("unavailable")
             self._suspend_if_expiring(holder)
@@ -102,7 +101,7 @@ class LeaseKeeper:
         self._suspend_if_expiring(holder)
         return self._trusted
 
-    async def _renew_or_open(self, holder: LeaseHolder, sent: float) -> None:
+    async def _renew_or_open(self, holder: LeaseHolder, sent: float) -> WorkerId:
         if self._worker_id is not None and not await self._registry.renew(self._worker_id, self._terms.duration):
             self._count("closed")
             self._suspend(holder)
@@ -116,12 +115,11 @@ class LeaseKeeper:
         if not self._trusted:
             self._trusted = True
             holder.lease_opened(self._worker_id)
+        return self._worker_id
 
-    async def _report_held(self, holder: LeaseHolder) -> None:
-        if self._worker_id is None:
-            return
+    async def _report_held(self, holder: LeaseHolder, worker_id: WorkerId) -> None:
         running = holder.running_attempts()
-        held = await self._registry.held_attempts(self._worker_id)
+        held = await self._registry.held_attempts(worker_id)
         holder.attempts_checked(lost=running - held, strangers=held - running)
 
     def _suspend_if_expiring(self, holder: LeaseHolder) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import assert_never
 
 from scheduler.application.loops import run_until, spread, wait_until
 from scheduler.application.ports.event_bus import EventBus
@@ -61,3 +62,5 @@ class Wakeups:
                 revoke(attempt_id)
             case JobChanged():
                 pass
+            case _:
+                assert_never(event)

@@ -210,3 +210,15 @@ def test_a_stop_before_the_lease_was_opened_closes_nothing() -> None:
         assert renewals(shop) == []
 
     with_a_worker(scenario)
+
+
+def test_a_handler_that_is_stuck_at_once_opens_no_lease() -> None:
+    async def scenario(shop: Workshop) -> None:
+        notes = Notes(shop)
+        notes.stuck = True
+        async with kept(shop, notes) as keeping:
+            await keeping
+        assert notes.words() == ["stuck"]
+        assert shop.opened == []
+
+    with_a_worker(scenario)

@@ -13,8 +13,9 @@ from scheduler.application.worker import runner
 from scheduler.application.worker.attempts import StopReason
 from scheduler.application.worker.runner import STUCK_AFTER
 from scheduler.domain.attempt import AttemptOutcome
-from scheduler.domain.ids import JobId
+from scheduler.domain.ids import AttemptId, Fence, JobId
 from scheduler.domain.state import JobState
+from tests.support.builders import a_job_id
 from tests.unit.application.shop import settled
 from tests.unit.application.workshop import Workshop, until, with_a_worker
 
@@ -219,5 +220,17 @@ def test_abandoned_attempts_end_without_a_word() -> None:
         await settled()
         assert (shop.table.free, faults(shop)) == (2, [])
         assert await shop.state(job_id) is JobState.RUNNING
+
+    with_a_worker(scenario)
+
+
+def test_a_stop_of_what_does_not_run_here_stops_nothing() -> None:
+    async def scenario(shop: Workshop) -> None:
+        await shop.submit_manual()
+        shop.runner.launch(await shop.start_one(), shop.worker_id)
+        await settled()
+        shop.table.stop(AttemptId(a_job_id(), Fence(2)), StopReason.REVOKED)
+        await settled()
+        assert (shop.manual.cancellations, shop.table.free) == (0, 1)
 
     with_a_worker(scenario)

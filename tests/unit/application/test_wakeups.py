@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from scheduler.application.ports.event_bus import Subscription
 from scheduler.domain.events import AttemptRevoked, JobChanged, WorkArrived
 from scheduler.domain.ids import AttemptId, Fence, WorkerId
 from scheduler.domain.state import JobState
@@ -36,10 +37,21 @@ def revocation(worker_id: WorkerId) -> AttemptRevoked:
 
 def test_work_that_arrives_wakes_and_news_of_jobs_does_not() -> None:
     async def scenario(shop: Workshop) -> None:
+        changed = JobChanged(job_id=a_job_id(), version=2, state=JobState.QUEUED, attempts=0)
+        subscribe = shop.bus.subscribe
+
+        @asynccontextmanager
+        async def subscribe_to_the_job_too(
+            *, work: bool = False, worker_id: WorkerId | None = None
+        ) -> AsyncIterator[Subscription]:
+            async with subscribe(work=work, worker_id=worker_id) as subscription:
+                await subscription.watch_jobs([changed.job_id])
+                yield subscription
+
+        shop.bus.subscribe = subscribe_to_the_job_too  # type: ignore[method-assign] # hears more than it asked for
         async with Ear().listening(shop):
             assert shop.wakeups.hearing
             shop.wakeups.work.clear()
-            changed = JobChanged(job_id=a_job_id(), version=2, state=JobState.QUEUED, attempts=0)
             await shop.bus.publish([changed])
             await settled()
             assert not shop.wakeups.work.is_set()
