@@ -18,13 +18,12 @@ class NamedSubmission:
 
     submission: Submission
     job_id: JobId
-    named_by_client: bool
     op_id: OpId
 
     @property
-    def may_be_taken(self) -> bool:
-        """Tell whether an earlier submission may hold one of its names."""
-        return self.named_by_client or self.submission.idempotency_key is not None
+    def expects_repeats(self) -> bool:
+        """Tell whether to look for an earlier job first: a key is there to be repeated, an id repeats a lost reply."""
+        return self.submission.idempotency_key is not None
 
 
 @dataclass(slots=True)

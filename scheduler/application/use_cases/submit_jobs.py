@@ -58,7 +58,6 @@ class SubmitJobs:
         return NamedSubmission(
             submission=command.submission,
             job_id=command.job_id or self._ids.job_id(),
-            named_by_client=command.job_id is not None,
             op_id=self._ids.op_id(),
         )
 
@@ -72,9 +71,9 @@ class SubmitJobs:
         return plan.results
 
     async def _store(self, requests: Sequence[Sequence[NamedSubmission]], now: datetime) -> SubmissionPlan:
-        """Plan against what is stored, and again whenever someone else, or a lost reply of ours, was faster."""
+        """Plan against what holds our keys, and against all that holds our names when the store refuses a taken one."""
         everything = [item for request in requests for item in request]
-        suspects = [item for item in everything if item.may_be_taken]
+        suspects = [item for item in everything if item.expects_repeats]
         while True:
             plan = plan_submissions(requests, await self._find_taken(suspects), now)
             try:

@@ -13,9 +13,7 @@ ONE, OTHER = a_submission(payload="1"), a_submission(payload="2")
 def named(submission: Submission = ONE, *, job_id: JobId | None = None, key: str | None = None) -> NamedSubmission:
     if key is not None:
         submission = a_submission(payload=submission.payload, idempotency_key=key)
-    return NamedSubmission(
-        submission=submission, job_id=job_id or a_job_id(), named_by_client=job_id is not None, op_id=an_op_id()
-    )
+    return NamedSubmission(submission=submission, job_id=job_id or a_job_id(), op_id=an_op_id())
 
 
 def stored(item: NamedSubmission, *, by_itself: bool = False) -> TakenName:
@@ -116,9 +114,6 @@ def test_other_content_under_a_name_of_the_same_flush_is_refused() -> None:
     assert isinstance(planned.results[1], IdempotencyMismatchError)
 
 
-def test_only_names_that_an_earlier_client_can_have_used_are_suspect() -> None:
-    assert [named().may_be_taken, named(key="k").may_be_taken, named(job_id=a_job_id()).may_be_taken] == [
-        False,
-        True,
-        True,
-    ]
+def test_only_a_key_is_expected_to_be_repeated() -> None:
+    assert named(key="k").expects_repeats
+    assert not named(job_id=a_job_id()).expects_repeats
