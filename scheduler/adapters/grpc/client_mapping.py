@@ -25,11 +25,14 @@ from scheduler.adapters.grpc.times import from_datetime, from_timedelta, to_date
 from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.retry import RetryPolicy
+from scheduler.domain.submission import DEFAULT_TIMEOUT
+
+_DEFAULT_RETRY_POLICY = RetryPolicy()
 
 
 def job_message(command: SubmitCommand) -> pb.Job:
     """Write a job to submit."""
-    submission = command.submission
+    submission, policy = command.submission, command.submission.retry_policy
     return pb.Job(
         job_id=str(command.job_id) if command.job_id else "",
         type=submission.type,
@@ -38,8 +41,8 @@ def job_message(command: SubmitCommand) -> pb.Job:
         idempotency_key=submission.idempotency_key or "",
         max_attempts=submission.max_attempts,
         run_at=_optional_timestamp(submission.run_at),
-        timeout=from_timedelta(submission.timeout),
-        retry_policy=_retry_policy(submission.retry_policy),
+        timeout=None if submission.timeout == DEFAULT_TIMEOUT else from_timedelta(submission.timeout),
+        retry_policy=None if policy == _DEFAULT_RETRY_POLICY else _retry_policy(policy),
         labels=submission.labels,
     )
 

@@ -21,6 +21,7 @@ from scheduler.domain.submission import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, M
 
 MAX_BATCH_JOBS = 1000
 MAX_BATCH_BYTES = 4 * 1024 * 1024
+_DEFAULT_RETRY_POLICY = RetryPolicy()
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -61,14 +62,14 @@ def _submission(job: pb.Job) -> Submission:
         idempotency_key=job.idempotency_key or None,
         max_attempts=job.max_attempts or DEFAULT_MAX_ATTEMPTS,
         timeout=to_timedelta("timeout", job.timeout) if job.HasField("timeout") else DEFAULT_TIMEOUT,
-        retry_policy=_retry_policy(job.retry_policy) if job.HasField("retry_policy") else RetryPolicy(),
+        retry_policy=_retry_policy(job.retry_policy) if job.HasField("retry_policy") else _DEFAULT_RETRY_POLICY,
         labels=dict(job.labels) if job.labels else {},
         run_at=to_datetime("run_at", job.run_at) if job.HasField("run_at") else None,
     )
 
 
 def _retry_policy(policy: pb.RetryPolicy) -> RetryPolicy:
-    default = RetryPolicy()
+    default = _DEFAULT_RETRY_POLICY
     initial, longest = default.initial, default.max_backoff
     if policy.HasField("initial"):
         initial = to_timedelta("retry_policy.initial", policy.initial)
