@@ -1,10 +1,14 @@
 """How a process of ours runs: its event loop, its signals, and its way out."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
@@ -15,6 +19,10 @@ from scheduler.application.loops import Loop
 from scheduler.entrypoints.settings import Settings
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+THREAD_SECONDS = 2.0
+"""What threads that handlers left behind get to end."""
+YOUNG_OBJECTS = 10_000
+"""So many new objects call the garbage collector: some MiB, where Python's 700 would be less than one batch."""
 
 Main = Callable[[asyncio.Event], Awaitable[int]]
 """The work of a process: runs until the event is set, then ends gracefully with an exit code."""
@@ -23,8 +31,26 @@ Main = Callable[[asyncio.Event], Awaitable[int]]
 def run_process(main: Main, settings: Settings) -> int:
     """Run `main` until it ends; the first SIGTERM or SIGINT asks it to stop, the second ends the process."""
     configure_logging(level=settings.log_level, log_format=settings.log_format)
+    threads = ThreadPoolExecutor(thread_name_prefix="work")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_supervised_main(main, supervised=settings.supervised))
+        runner.get_loop().set_default_executor(threads)
+        code = runner.run(_supervised_main(main, supervised=settings.supervised))
+        threads.shutdown(wait=False, cancel_futures=True)
+        if not _threads_end(THREAD_SECONDS):
+            # A handler's thread cannot be stopped, and Python would wait for it; its job is given back already.
+            leave(code)
+    return code
+
+
+def _threads_end(seconds: float) -> bool:
+    """Wait for all threads that would keep the process alive; tell whether they have ended."""
+    deadline = time.monotonic() + seconds
+    threads = [
+        thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()
+    ]
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
 
 
 async def _supervised_main(main: Main, *, supervised: bool) -> int:
@@ -39,14 +65,15 @@ async def _supervised_main(main: Main, *, supervised: bool) -> int:
 def _stop_on_signals(stopping: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
-    def stop(number: signal.Signals) -> None:
+    def stop() -> None:
         stopping.set()
-        # From now on the signal does what it does by itself: it ends the process, even one whose loop is blocked.
-        loop.remove_signal_handler(number)
-        signal.signal(number, _exit_at_once)
+        # From now on signals do what they do by themselves: end the process, even one whose loop is blocked.
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, _exit_at_once)
 
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop, number)
+        loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
@@ -60,9 +87,17 @@ def _exit_at_once(number: int, _frame: FrameType | None) -> None:
 
 def leave(code: int) -> None:
     """End the process now, whatever its threads and tasks do."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def spare_the_collector() -> None:
+    """Let the garbage collector pass over what a start has left, and run less often: a batch has many objects."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 class _ParentWatch(asyncio.Protocol):

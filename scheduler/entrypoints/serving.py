@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from scheduler.entrypoints.container import Container, build_container
 from scheduler.entrypoints.process import Backend, ProcessOptions
-from scheduler.entrypoints.runtime import leave, run_process
+from scheduler.entrypoints.runtime import leave, run_process, spare_the_collector
 from scheduler.entrypoints.settings import Settings
 
 Part = Callable[[Container, asyncio.Event], Awaitable[bool]]
@@ -23,6 +23,7 @@ def run_parts(settings: Settings, options: ProcessOptions, backend: Backend, par
     async def main(stopping: asyncio.Event) -> int:
         container = build_container(settings, backend=backend, options=options)
         await container.resources().open()
+        spare_the_collector()
         try:
             ended = await _all(parts, container, stopping)
         finally:
