@@ -4,11 +4,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import grpc
+import grpc.aio
 import pytest
 
 from scheduler.adapters.grpc.client import Patience, SchedulerClient
 from scheduler.adapters.grpc.client_errors import ClientError, FieldViolation
 from scheduler.adapters.grpc.client_views import SubmittedJob
+from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
+from scheduler.adapters.grpc.servicer import SERVICE
 from scheduler.application.dto import JobFilter, NewJob
 from scheduler.application.errors import StoreUnavailableError
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
@@ -175,3 +179,54 @@ def test_submits_and_watches_survive_a_restart_of_the_server() -> None:
         assert [event.version for event in seen] == [1, 2, 3]
 
     asyncio.run(scenario())
+
+
+def test_a_call_that_a_stop_cut_off_succeeds_on_the_next_server() -> None:
+    async def scenario() -> None:
+        api = Api()
+        async with api.served() as server, a_client(api) as client:
+            job_id = (await client.submit(a_submission())).job_id
+            api.gate.shut()
+            call = asyncio.create_task(client.cancel(job_id))
+            await until(lambda: api.gate.waiting == 1)
+            stop = asyncio.create_task(server.stop(0.05))
+            await until(lambda: ("CancelJob", "UNAVAILABLE") in api.rpcs.ended)
+            api.gate.open()
+            await stop
+            successor = Api(earlier=api)
+            async with successor.served(api.port):
+                assert await call
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+def test_a_watch_goes_on_after_its_server_went_away_whatever_that_says(status: grpc.StatusCode) -> None:
+    event = pb.JobEvent(job_id=str(uuid.uuid4()), state=pb.JOB_STATE_SUCCEEDED, version=3)
+    tries = 0
+
+    async def watch(_request: pb.WatchJobRequest, context: grpc.aio.ServicerContext) -> AsyncIterator[pb.JobEvent]:  # type: ignore[type-arg] # of no matter
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            await context.abort(status)
+        yield event
+
+    async def scenario() -> list[int]:
+        server = grpc.aio.server()
+        handler = grpc.unary_stream_rpc_method_handler(
+            watch,
+            request_deserializer=pb.WatchJobRequest.FromString,
+            response_serializer=pb.JobEvent.SerializeToString,
+        )
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {"WatchJob": handler})])
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            async with SchedulerClient(f"127.0.0.1:{port}", patience=HASTY) as client:
+                return [seen.version async for seen in client.watch(event.job_id)]
+        finally:
+            await server.stop(0)
+
+    assert asyncio.run(scenario()) == [3]
+    assert tries == 2

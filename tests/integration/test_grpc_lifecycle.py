@@ -109,7 +109,8 @@ def test_a_stop_aborts_calls_after_its_grace_but_lets_mutations_end() -> None:
             await until(lambda: api.gate.waiting == 1)
             stop = asyncio.create_task(server.stop(0.05))
             error = await refusal(call)
-            assert error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+            assert details(error, RetryInfo).HasField("retry_delay")
             assert not stop.done()
             api.gate.open()
             await stop

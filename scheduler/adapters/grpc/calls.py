@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import grpc.aio
 
 from scheduler.adapters.grpc.faults import CallFaults
+from scheduler.application.errors import ServerStoppingError
 from scheduler.application.ports.telemetry import RpcTelemetry
 
 Request = TypeVar("Request")
@@ -16,12 +17,52 @@ Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Request, Response]
 
 
+class CallsInFlight:
+    """The calls of a server. A server that stops ends them itself: gRPC would tell their clients CANCELLED."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._aborted: set[asyncio.Task[object]] = set()
+        self._aborting = False
+
+    def abort(self) -> None:
+        """End each call, now and later, with UNAVAILABLE: its client may go elsewhere."""
+        self._aborting = True
+        for task in tuple(self._tasks):
+            self._abort(task)
+
+    def enter(self) -> None:
+        """Note that the current task serves a call."""
+        if (task := asyncio.current_task()) is not None:
+            self._tasks.add(task)
+            if self._aborting:
+                self._abort(task)
+
+    def leave(self) -> bool:
+        """Note that the current task serves none any more; tell whether its call was aborted."""
+        task = asyncio.current_task()
+        if task is None:
+            return False
+        self._tasks.discard(task)
+        aborted = task in self._aborted
+        self._aborted.discard(task)
+        if aborted:
+            task.uncancel()
+        return aborted
+
+    def _abort(self, task: asyncio.Task[object]) -> None:
+        if task not in self._aborted:
+            self._aborted.add(task)
+            task.cancel()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallServices:
-    """Whom to tell how calls end."""
+    """Whom to tell how calls begin and end."""
 
     telemetry: RpcTelemetry
     faults: CallFaults
+    in_flight: CallsInFlight
 
 
 class Call(Generic[Request, Response]):
@@ -36,13 +77,16 @@ class Call(Generic[Request, Response]):
         self._started = perf_counter()
 
     async def __aenter__(self) -> None:
-        pass
+        self._services.in_flight.enter()
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        aborted = self._services.in_flight.leave()
         if error is None:
             self._ended("OK")
+        elif aborted and isinstance(error, asyncio.CancelledError):
+            await self._refuse(ServerStoppingError())
         elif isinstance(error, grpc.aio.AbortError):
             self._ended(self._context.code().name)
         elif _is_passing(error):

@@ -30,6 +30,8 @@ from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.ids import JobId
 from scheduler.domain.submission import Submission
 
+_GONE = frozenset({"UNAVAILABLE", "CANCELLED"})
+"""Statuses of a call whose server went away. A stopping server may say CANCELLED; our own cancels never get here."""
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -57,7 +59,7 @@ def _service_config(patience: Patience) -> str:
         "initialBackoff": f"{patience.first_pause}s",
         "maxBackoff": f"{patience.longest_pause}s",
         "backoffMultiplier": 3,
-        "retryableStatusCodes": ["UNAVAILABLE"],
+        "retryableStatusCodes": sorted(_GONE),
     }
     calls = {"name": [{"service": SERVICE}], "retryPolicy": retry}
     # A watch is resumed by `watch` itself: without a policy of its own it would be retried by both.
@@ -84,7 +86,7 @@ def _channel_options(patience: Patience) -> Sequence[tuple[str, str | int]]:
 class SchedulerClient:
     """Calls the service at `address` (host:port). Every method raises ClientError.
 
-    A call that meets UNAVAILABLE is repeated; submits carry ids drawn here, so that a repeat creates no second job.
+    A call whose server is away is repeated; submits carry ids drawn here, so that a repeat creates no second job.
     """
 
     def __init__(
@@ -181,7 +183,7 @@ class SchedulerClient:
                         yield event
             except ClientError as error:
                 failures += 1
-                if error.status != "UNAVAILABLE" or failures > self._patience.resumes:
+                if error.status not in _GONE or failures > self._patience.resumes:
                     raise
                 await asyncio.sleep(self._patience.pause(failures, self._draw()))
             else:

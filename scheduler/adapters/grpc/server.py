@@ -11,7 +11,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from scheduler.adapters.grpc.calls import CallServices
+from scheduler.adapters.grpc.calls import CallServices, CallsInFlight
 from scheduler.adapters.grpc.faults import CallFaults
 from scheduler.adapters.grpc.health import HealthService
 from scheduler.adapters.grpc.interceptors import CallInterceptor
@@ -24,6 +24,9 @@ from scheduler.application.ports.telemetry import FaultTelemetry, RpcTelemetry
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 """Twice what a batch may hold, so that one somewhat too large is told which rule it broke."""
+
+ABORT_SECONDS = 1.0
+"""What aborted calls get to tell their clients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ class ApiServer:
         call_faults = CallFaults(faults)
         self._end_watches = end_watches
         self._options = options
-        self._services = CallServices(telemetry=telemetry, faults=call_faults)
+        self._services = CallServices(telemetry=telemetry, faults=call_faults, in_flight=CallsInFlight())
         self._mutations = Mutations(call_faults.abandoned)
         self._servicer = SchedulerServicer(use_cases, self._mutations)
         self._health = HealthService((SERVICE,))
@@ -96,9 +99,16 @@ class ApiServer:
         # Two stops of one gRPC server at once crash the process.
         async with self._stop_lock:
             if self._server is not None:
-                await self._server.stop(grace)
+                await self._end_calls(self._server, grace)
                 self._server = None
         await self._mutations.drained()
+
+    async def _end_calls(self, server: grpc.aio.Server, grace: float) -> None:
+        """Refuse new calls, wait for those in flight, and abort them before gRPC does."""
+        stopped = asyncio.ensure_future(server.stop(grace + ABORT_SECONDS))
+        await asyncio.wait([stopped], timeout=grace)
+        self._services.in_flight.abort()
+        await stopped
 
     def _build(self) -> grpc.aio.Server:
         server = grpc.aio.server(
