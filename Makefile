@@ -71,6 +71,10 @@ MINUTES ?= 5
 chaos: install ## Kill, stop, cut and flush under load, then prove that nothing is lost (SEED=, MINUTES=, ISOLATION=serializable)
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) $(if $(ISOLATION),--isolation "$(ISOLATION)") $(ARGS)
 
+.PHONY: measure-faults
+measure-faults: install ## Cause each fault of docs/reliability.md once and print how long its recovery took
+	@$(PYTEST) -s tests/integration/test_failure_*.py | grep -o 'measured: .*\|^FAILED.*\|[0-9]* passed.*\|[0-9]* failed.*'
+
 # --- change -----------------------------------------------------------------------------------------------------------
 
 .PHONY: format proto lock bench bench-quick clean distclean

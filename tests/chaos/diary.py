@@ -15,6 +15,7 @@ class Did(StrEnum):
     RESUMED = "resumed"
     ASKED_TO_STOP = "asked to stop"
     STOPPED = "stopped"
+    NOT_STARTED = "could not start"
     ENDED = "ended by itself"
     FAULT = "fault"
     HEALED = "healed"

@@ -10,7 +10,7 @@ from tests.chaos.diary import Did
 from tests.chaos.evidence import Evidence
 from tests.chaos.ledger import Entry, Mark
 
-_DEATHS = frozenset({Did.KILLED, Did.STOPPED, Did.ENDED})
+_DEATHS = frozenset({Did.KILLED, Did.STOPPED, Did.ENDED, Did.NOT_STARTED})
 SLACK_SECONDS = 0.5
 """What a handler that is told to stop may need until it notes that it did."""
 

@@ -9,6 +9,8 @@ from scheduler.entrypoints.children import Child
 from tests.chaos.diary import Diary, Did
 from tests.chaos.network import Link
 
+CANNOT_START = "scheduler: store is unavailable"
+
 
 @dataclass(kw_only=True)
 class Part:
@@ -85,11 +87,17 @@ class Part:
         try:
             code = self.child.exit_code()
             if self.wanted and code is not None:
-                self._note(Did.ENDED, f"exit code {code}")
+                self._note(Did.ENDED if self._was_ready() else Did.NOT_STARTED, f"exit code {code}")
                 self.paused = False
                 self.start()
         finally:
             self.lock.release()
+
+    def _was_ready(self) -> bool:
+        """Tell whether it ended after its start: one that cannot start says why in its last words."""
+        assert self.child.log is not None
+        last = self.child.log.read_bytes()[-4000:].decode(errors="replace").rstrip().rpartition("\n")[2]
+        return not last.startswith(CANNOT_START)
 
     def heal(self) -> None:
         for link in (self.sql, self.redis):

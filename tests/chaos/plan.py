@@ -143,7 +143,10 @@ def _on_link(server: str) -> Drawer:
             )
         )
         detail = random.choice(doomed[server]) if kind is FaultKind.LOSE_REPLY else ""
+        # Workers cut off for longer than a lease are what leases are for.
+        target = random.choice((*PROCESSES, *WORKERS))
+        lasts = random.choice((random.uniform(0.5, 4), random.uniform(4, 10)))
         delay = f"{random.uniform(0.01, 0.3):.3f}" if kind is FaultKind.DELAY else ""
-        return kind, f"{random.choice(PROCESSES)}/{server}", random.uniform(0.5, 7), detail or delay, 1.5
+        return kind, f"{target}/{server}", lasts, detail or delay, 1.5
 
     return draw

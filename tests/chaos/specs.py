@@ -129,7 +129,7 @@ def _draw_behaviour(random: Random) -> Behaviour:
     seconds = random.choice((0.0, 0.0, 0.05, 0.3, 1.0, 2.5))
     weighted = {
         Behaviour(seconds=seconds): 30,
-        Behaviour(seconds=6.0): 2,
+        Behaviour(seconds=8.0): 4,
         Behaviour(seconds=seconds, fail_attempts=random.choice((1, 2, 9))): 4,
         Behaviour(seconds=seconds, fail_attempts=1, retry_after=0.3): 1,
         Behaviour(seconds=seconds, permanently=True): 1,

@@ -18,6 +18,7 @@ from dependency_injector import providers
 
 from scheduler.adapters.handlers.registry import Registry
 from scheduler.adapters.system.clock import SystemClock
+from scheduler.domain.errors import SchedulerError
 from scheduler.entrypoints.container import Container, build_container
 from scheduler.entrypoints.process import Backend, ProcessOptions
 from scheduler.entrypoints.resources import LeaseConnection
@@ -93,4 +94,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except SchedulerError as failure:  # as the command line does
+        sys.exit(f"scheduler: {failure}")

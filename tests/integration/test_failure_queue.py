@@ -1,6 +1,7 @@
 """Redis says less, more or something else than SQL: SQL wins, and nobody notices but the clock."""
 
 import time
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
 from tests.chaos.fleet import await_all_ready
-from tests.integration.failure_tools import Scene, counted
+from tests.integration.failure_tools import KEYS, Scene, counted
 from tests.support.proxy import FaultProxy
 
 pytestmark = pytest.mark.servers
@@ -70,9 +71,16 @@ def test_claim_without_start_costs_the_hand_out_deadline_and_no_attempt(scene: S
     assert (job.state, job.attempts, job.losses) == (JobState.SUCCEEDED, 1, 0)
 
 
+def _listeners(scene: Scene) -> int:
+    """Return how many workers would hear a wake-up."""
+    with scene.redis() as redis:
+        counts: Any = redis.pubsub_numsub(KEYS.wake)
+    return int(counts[0][1])
+
+
 def _is_handed_out(scene: Scene, job_id: str) -> bool:
     with scene.redis() as redis:
-        return redis.zscore("{scheduler}:q:processing", job_id) is not None
+        return redis.zscore(KEYS.processing, job_id) is not None
 
 
 def test_ghost_entry_of_an_ended_job_is_swept_away(scene: Scene) -> None:
@@ -93,6 +101,8 @@ def test_ghost_entry_of_an_ended_job_is_swept_away(scene: Scene) -> None:
 def test_lost_wake_up_is_made_up_for_by_polling(scene: Scene) -> None:
     with scene.fleet.running("worker", "unheard") as worker:
         await_all_ready([worker])
+        scene.until(lambda: _listeners(scene) > 0)
+        scene.until_state(scene.submit())  # and now it is idle
         scene.part("api").redis.do(FaultProxy.refuse)
         job_id = scene.submit()
         began = time.monotonic()
