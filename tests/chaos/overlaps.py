@@ -6,11 +6,13 @@ from itertools import pairwise
 from math import inf
 
 from scheduler.domain.attempt import AttemptOutcome
-from tests.chaos.diary import Did
+from tests.chaos.diary import Did, Happening
 from tests.chaos.evidence import Evidence
 from tests.chaos.ledger import Entry, Mark
 
 _DEATHS = frozenset({Did.KILLED, Did.STOPPED, Did.ENDED, Did.NOT_STARTED})
+LATE_SECONDS = 3.0
+"""What a process that stood still may need until its handlers have stopped."""
 SLACK_SECONDS = 0.5
 """What a handler that is told to stop may need until it notes that it did."""
 
@@ -26,7 +28,7 @@ class Run:
 
 def overlaps(evidence: Evidence) -> Iterator[str]:
     """Find attempts that ran while a later one of the same job had begun."""
-    leases, pauses = _Leases(evidence), _Pauses(evidence)
+    leases, standstills = _Leases(evidence), _Standstills(evidence)
     outcomes = {(job_id, one.fence): one.outcome for job_id, many in evidence.attempts.items() for one in many}
     for earlier, later in _overlapping(_runs(evidence)):
         begin = later.start.at
@@ -35,7 +37,7 @@ def overlaps(evidence: Evidence) -> Iterator[str]:
             continue  # told to stop, and the job's later life does not wait for that
         if leases.valid_until(earlier.start, begin) > begin:
             yield f"{later.start.key} began while {earlier.start.key} ran under a valid lease"
-        elif earlier.is_cooperative and not pauses.any_within(earlier.start.pid, earlier.start.at, earlier.end):
+        elif earlier.is_cooperative and not standstills.any_before(begin, earlier.start.pid):
             yield f"{later.start.key} began while {earlier.start.key} ran on past its lease"
 
 
@@ -43,22 +45,15 @@ def _runs(evidence: Evidence) -> Sequence[Run]:
     ends = {entry.key: entry.at for entry in evidence.ledger if entry.mark in {Mark.ENDED, Mark.CANCELLED}}
     deaths = {event.pid: event.at for event in evidence.happenings if event.pid and event.did in _DEATHS}
     cooperative = {str(job_id): spec.is_cooperative for spec in evidence.specs for job_id in spec.ids}
-    blockers = _pids_of_blockers(evidence)
     return [
         Run(
             start=entry,
             end=ends.get(entry.key, deaths.get(entry.pid, inf)),
-            is_cooperative=cooperative.get(entry.job_id, True) and entry.pid not in blockers,
+            is_cooperative=cooperative.get(entry.job_id, True),
         )
         for entry in evidence.ledger
         if entry.mark is Mark.STARTED
     ]
-
-
-def _pids_of_blockers(evidence: Evidence) -> frozenset[int]:
-    """Return the processes whose event loop a handler has blocked: nobody there can be told to stop meanwhile."""
-    blocking = {str(job_id) for spec in evidence.specs if spec.behaviour.block for job_id in spec.ids}
-    return frozenset(entry.pid for entry in evidence.ledger if entry.job_id in blocking)
 
 
 def _overlapping(runs: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
@@ -86,10 +81,33 @@ class _Leases:
         return max((until for sent, until in renewals if sent <= moment), default=-inf)
 
 
-class _Pauses:
-    def __init__(self, evidence: Evidence) -> None:
-        self._begins = [(event.pid, event.at) for event in evidence.happenings if event.did is Did.PAUSED]
+class _Standstills:
+    """When processes could not stop anything: SIGSTOP held them, or a handler blocked their event loop."""
 
-    def any_within(self, pid: int, begin: float, end: float) -> bool:
-        """Tell whether the process was stopped while the handler ran: what is stopped cannot stop itself."""
-        return any(paused == pid and begin - 10 <= at <= end for paused, at in self._begins)
+    def __init__(self, evidence: Evidence) -> None:
+        self._spans = [*_spans_of_pauses(evidence.happenings), *_spans_of_blocks(evidence)]
+
+    def any_before(self, moment: float, pid: int) -> bool:
+        """Tell whether the process stood still shortly before, and so may be late in stopping its handlers."""
+        return any(
+            still == pid and begin <= moment and end >= moment - LATE_SECONDS for still, begin, end in self._spans
+        )
+
+
+Span = tuple[int, float, float]
+"""Process, begin, end."""
+
+
+def _spans_of_pauses(happenings: Sequence[Happening]) -> Iterator[Span]:
+    ends = [event for event in happenings if event.did in {Did.RESUMED, *_DEATHS}]
+    for pause in happenings:
+        if pause.did is Did.PAUSED:
+            end = min((event.at for event in ends if event.pid == pause.pid and event.at > pause.at), default=inf)
+            yield pause.pid, pause.at, end
+
+
+def _spans_of_blocks(evidence: Evidence) -> Iterator[Span]:
+    blocking = {str(job_id) for spec in evidence.specs if spec.behaviour.block for job_id in spec.ids}
+    for run in _runs(evidence):
+        if run.start.job_id in blocking:
+            yield run.start.pid, run.start.at, run.end

@@ -264,3 +264,12 @@ def test_a_handler_whose_process_was_stopped_may_run_on() -> None:
     world.happenings.append(Happening(at=2.0, did=Did.PAUSED, whom="worker-1", pid=1))
 
     assert not violations(world.evidence())
+
+
+def test_a_handler_whose_process_had_gone_on_long_ago_may_not() -> None:
+    world = World.true()
+    _run_on(world)
+    world.happenings.append(Happening(at=2.0, did=Did.PAUSED, whom="worker-1", pid=1))
+    world.happenings.append(Happening(at=2.5, did=Did.RESUMED, whom="worker-1", pid=1))
+
+    assert any("past its lease" in text for text in violations(world.evidence()))
