@@ -1,0 +1,73 @@
+"""A process to be stopped, hurried, orphaned or broken; says "up" on standard error when it is ready for that."""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+from scheduler.entrypoints.runtime import leave, run_process
+from scheduler.entrypoints.settings import Settings
+
+
+def say(word: str) -> None:
+    sys.stderr.write(f"{word}\n")
+    sys.stderr.flush()
+
+
+async def obedient(stopping: asyncio.Event) -> int:
+    say("up")
+    await stopping.wait()
+    return 7
+
+
+async def deaf(stopping: asyncio.Event) -> int:
+    say("up")
+    await stopping.wait()
+    say("stopping")
+    await asyncio.Event().wait()
+    return 7
+
+
+async def blocked(stopping: asyncio.Event) -> int:
+    say("up")
+    await stopping.wait()
+    say("stopping")
+    time.sleep(60)  # noqa: ASYNC251 - a handler that blocks the event loop
+    return 7
+
+
+async def with_a_busy_thread(stopping: asyncio.Event) -> int:
+    busy = asyncio.create_task(asyncio.to_thread(time.sleep, 60))
+    say("up")
+    await stopping.wait()
+    busy.cancel()
+    return 7
+
+
+async def with_an_idle_thread(stopping: asyncio.Event) -> int:
+    await asyncio.to_thread(say, "up")
+    await stopping.wait()
+    return 7
+
+
+def without_output(_: Settings) -> int:
+    say("up")
+    sys.stdin.read()
+    print("lost")  # noqa: T201 - into a pipe that nobody reads any more
+    threading.Thread(target=leave, args=(70,)).start()
+    time.sleep(60)
+    return 7
+
+
+MAINS: dict[str, Callable[[asyncio.Event], Awaitable[int]]] = {
+    "obedient": obedient,
+    "deaf": deaf,
+    "blocked": blocked,
+    "busy-thread": with_a_busy_thread,
+    "idle-thread": with_an_idle_thread,
+}
+
+if __name__ == "__main__":
+    name, given = sys.argv[1], Settings.load()
+    sys.exit(without_output(given) if name == "without-output" else run_process(MAINS[name], given))
