@@ -3,9 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
+from scheduler.application.loops import wait_until
 from scheduler.application.worker.lease import LeaseHolder, LeaseKeeper
 from scheduler.application.worker.worker import Worker
 from scheduler.domain.ids import AttemptId, WorkerId
@@ -52,22 +54,24 @@ class LeaseThread:
     def __init__(self, *, connect: Callable[[], LeaseConnection], make_keeper: KeeperFactory, worker: Worker) -> None:
         self._connect = connect
         self._make_keeper = make_keeper
-        self._holder = _OnWorkersLoop(worker, asyncio.get_running_loop())
+        self._workers_loop = asyncio.get_running_loop()
+        self._holder = _OnWorkersLoop(worker, self._workers_loop)
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
-        self._started = threading.Event()
+        # Events of the worker's loop: handlers may hold all threads in which one could wait for this thread.
+        self._started, self._ended = asyncio.Event(), asyncio.Event()
 
     async def start(self) -> None:
         """Start the thread and wait until it works."""
         self._thread.start()
-        await asyncio.to_thread(self._started.wait)
+        await self._started.wait()
 
     async def stop(self) -> None:
         """Close the lease and end the thread."""
-        if self._loop is not None and self._stopping is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        await asyncio.to_thread(self._thread.join, STOP_SECONDS)
+        if self._loop is not None and self._stopping is not None:
+            _call(self._loop, self._stopping.set)
+        await wait_until(self._ended, STOP_SECONDS)
 
     def _run(self) -> None:
         try:
@@ -75,14 +79,21 @@ class LeaseThread:
         except BaseException as error:  # noqa: BLE001 - without its lease the process must not go on
             structlog.get_logger("scheduler").critical("lease_thread_failed", error=str(error), exc_info=error)
             leave(EXIT_STUCK)
+        _call(self._workers_loop, self._ended.set)
 
     async def _keep(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._started.set()
+        _call(self._workers_loop, self._started.set)
         connection = self._connect()
         await connection.open()
         try:
             await self._make_keeper(registry=connection.registry).run(self._holder, self._stopping)
         finally:
             await connection.close()
+
+
+def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    """Call it on the loop of another thread, unless that is over."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback)
