@@ -14,7 +14,8 @@ STOP_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
-"""A child that lived this long is restarted at once when it dies."""
+"""A child that lived this long counts as well: when it dies the pauses begin anew."""
+_MOST_DOUBLINGS = 10
 
 
 @dataclass(kw_only=True)
@@ -54,9 +55,8 @@ class Child:
 
     def is_due(self) -> bool:
         """Tell whether a child that ended may be started again: at once if it was steady, else after a longer pause."""
-        lived = time.monotonic() - self._started_at
-        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**self._failures)
-        return lived >= STEADY_SECONDS or lived >= pause
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures, _MOST_DOUBLINGS))
+        return time.monotonic() - self._started_at >= pause
 
     def restart(self) -> None:
         """Start it again."""
@@ -97,8 +97,9 @@ def stop_all(children: Sequence[Child], seconds: float = STOP_SECONDS) -> None:
     """Stop them side by side."""
     for child in children:
         child.ask_to_stop()
+    deadline = time.monotonic() + seconds
     for child in children:
-        child.await_end(seconds)
+        child.await_end(max(0.0, deadline - time.monotonic()))
 
 
 def restart_dead(children: Sequence[Child], report: Callable[[Child, int], None]) -> None:

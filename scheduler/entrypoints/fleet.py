@@ -14,7 +14,7 @@ from scheduler.adapters.logging.configuration import configure_logging
 from scheduler.adapters.prometheus.shared_files import clear, forget_gauges
 from scheduler.application.errors import PortInUseError
 from scheduler.entrypoints import api, worker
-from scheduler.entrypoints.children import Child, restart_dead, stop_all
+from scheduler.entrypoints.children import STOP_SECONDS, Child, restart_dead, stop_all
 from scheduler.entrypoints.runtime import STOP_SIGNALS
 from scheduler.entrypoints.settings import Settings, SettingsError
 
@@ -27,7 +27,7 @@ def run_fleet(kind: str, processes: int, settings: Settings) -> int:
     _require_shareable(kind, settings)
     with tempfile.TemporaryDirectory(prefix="scheduler-metrics-") as directory:
         clear(Path(directory))
-        _watch([_child(kind, slot, directory) for slot in range(processes)], Path(directory))
+        _watch([_child(kind, slot, directory) for slot in range(processes)], Path(directory), settings)
     return 0
 
 
@@ -35,25 +35,28 @@ def _child(kind: str, slot: int, directory: str) -> Child:
     return Child(name=f"{kind} {slot}", arguments=[kind, "--slot", str(slot), "--metrics-directory", directory])
 
 
-def _watch(children: list[Child], directory: Path) -> None:
+def _watch(children: list[Child], directory: Path, settings: Settings) -> None:
     log = structlog.get_logger("scheduler")
 
     def report(child: Child, code: int) -> None:
         log.error("process_restarted", process=child.name, exit_code=code)
         forget_gauges(directory, children.index(child))
 
-    stopping = stop_event()
-    for child in children:
-        child.start()
+    stopping = stop_event(supervised=settings.supervised)
     try:
+        for child in children:
+            child.start()
         while not stopping.wait(CHECK_SECONDS):
             restart_dead(children, report)
     finally:
-        stop_all(children)
+        stop_all(children, settings.grace_seconds + STOP_SECONDS)
 
 
-def stop_event() -> threading.Event:
-    """Return an event that the first SIGTERM or SIGINT sets; the second ends this process, and with it its children."""
+def stop_event(*, supervised: bool = False) -> threading.Event:
+    """Return an event that the first SIGTERM or SIGINT sets; the second ends this process, and with it its children.
+
+    The end of the process that started this one sets it too, if this one is `supervised`.
+    """
     stopping = threading.Event()
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -63,7 +66,16 @@ def stop_event() -> threading.Event:
 
     for number in STOP_SIGNALS:
         signal.signal(number, stop)
+    if supervised:
+        threading.Thread(target=_stop_with_parent, args=(stopping,), daemon=True).start()
     return stopping
+
+
+def _stop_with_parent(stopping: threading.Event) -> None:
+    # Not through sys.stdin: its lock would be held by this thread for ever.
+    while os.read(0, 1):
+        pass
+    stopping.set()
 
 
 def _require_shareable(kind: str, settings: Settings) -> None:
