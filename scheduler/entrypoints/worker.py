@@ -32,7 +32,15 @@ async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics
     ):
         await lease.start()
         try:
-            return await worker.run(stopping, grace_seconds=container.common.settings().grace_seconds)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_retire(container, stopping))
+                return await worker.run(stopping, grace_seconds=container.common.settings().grace_seconds)
         finally:
-            container.readiness().withdraw()
             await lease.stop()
+
+
+async def _retire(container: Container, stopping: asyncio.Event) -> None:
+    """Be ready no longer from the stop on, and expect no more claims: handlers may take their time to end."""
+    await stopping.wait()
+    container.readiness().withdraw()
+    container.common.progress().forget(LOOP)
