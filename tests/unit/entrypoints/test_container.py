@@ -1,0 +1,136 @@
+"""Every part of every process can be built, and building opens nothing."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from dependency_injector import providers
+
+from scheduler.domain.priority import StrictOrder, WeightedOrder
+from scheduler.domain.state import JobState
+from scheduler.entrypoints.container import Container, build_container
+from scheduler.entrypoints.process import Backend, ProcessOptions
+from scheduler.entrypoints.settings import Settings
+from tests.support.builders import a_worker_id
+
+NOWHERE = Settings(
+    database_url="postgresql://nobody@127.0.0.1:1/nothing",  # type: ignore[arg-type] # validated from text
+    redis_url="redis://127.0.0.1:1/0",  # type: ignore[arg-type] # the same
+)
+BACKENDS = list(Backend)
+
+
+def container(backend: Backend, **settings: object) -> Container:
+    return build_container(NOWHERE.model_copy(update=settings), backend=backend)
+
+
+def all_providers(built: Container) -> dict[str, providers.Provider[object]]:
+    """Return every provider by its name, those of the containers inside included."""
+    found: dict[str, providers.Provider[object]] = {}
+    for prefix, part in [
+        ("", built.providers),
+        ("common.", built.common.providers),
+        ("adapters.", built.adapters.providers),
+    ]:
+        for name, provider in part.items():
+            if not isinstance(provider, providers.DependenciesContainer | providers.Self):
+                found[prefix + name] = provider
+    return found
+
+
+def resolve(name: str, provider: providers.Provider[object], built: Container) -> object:
+    if name == "lease_keeper":
+        return built.lease_keeper(registry=built.lease_connection().registry)
+    return provider()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_provider_gives_its_object_at_once_and_without_servers(backend: Backend) -> None:
+    async def scenario() -> None:
+        built = container(backend)
+        found = all_providers(built)
+        assert len(found) > 50
+        for name, provider in found.items():
+            resolved = resolve(name, provider, built)
+            assert not isinstance(resolved, asyncio.Future), name
+            assert not asyncio.iscoroutine(resolved), name
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_all_parts_of_a_process_share_one_object_of_each_kind(backend: Backend) -> None:
+    async def scenario() -> None:
+        built = container(backend)
+        for name, provider in all_providers(built).items():
+            if isinstance(provider, providers.Singleton):
+                assert provider() is provider(), name
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_two_processes_share_nothing(backend: Backend) -> None:
+    async def scenario() -> None:
+        one, other = container(backend), container(backend)
+        for name, provider in all_providers(one).items():
+            if isinstance(provider, providers.Singleton) and not name.endswith(("order", "rules")):
+                assert provider() is not all_providers(other)[name](), name
+
+    asyncio.run(scenario())
+
+
+def test_each_lease_has_a_connection_of_its_own_on_servers_and_each_worker_a_name_of_its_own() -> None:
+    async def scenario() -> None:
+        built = container(Backend.SERVERS)
+        assert built.lease_connection().registry is not built.adapters.registry()
+        assert built.lease_connection() is not built.lease_connection()
+        assert built.describe_worker().id != built.describe_worker().id
+
+    asyncio.run(scenario())
+
+
+def test_settings_reach_the_parts_that_they_govern() -> None:
+    async def scenario() -> None:
+        built = container(
+            Backend.MEMORY,
+            lease_seconds=20.0,
+            worker_pool_size=3,
+            keep_succeeded_days=1.0,
+            keep_failed_days=2.0,
+        )
+        assert built.lease_terms().duration == timedelta(seconds=20)
+        assert built.attempt_table().slots == built.describe_worker().slots == 3
+        keep = {state: rule.keep_for.days for rule in built.purge_jobs.kwargs["rules"]() for state in rule.states}
+        assert keep == {
+            JobState.SUCCEEDED: 1,
+            JobState.CANCELLED: 1,
+            JobState.FAILED: 2,
+            JobState.DEADLETTER: 2,
+        }
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("claim_order", "kind"), [("strict", StrictOrder), ("weighted", WeightedOrder)])
+def test_the_order_of_claims_is_a_setting(claim_order: str, kind: type) -> None:
+    built = container(Backend.MEMORY, claim_order=claim_order)
+    assert isinstance(built.start_jobs.kwargs["order"](), kind)
+
+
+def test_memory_is_ready_by_itself_and_servers_are_not() -> None:
+    async def scenario() -> None:
+        assert (await container(Backend.MEMORY).readiness().check()).ready
+        names = [type(check).__name__ for check in container(Backend.SERVERS).adapters.health_checks()]
+        assert names == ["SqlDependency", "RedisHealth"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_worker_registers_with_the_handlers_it_has(backend: Backend) -> None:
+    described = container(backend).describe_worker()
+    assert list(described.handlers) == ["noop"]
+    assert described.id != a_worker_id()
+    assert ProcessOptions().shares_ports is False

@@ -1,0 +1,166 @@
+"""Everything that the environment decides is checked at the start, and named when it is wrong."""
+
+import os
+import traceback
+from datetime import timedelta
+
+import pytest
+
+from scheduler.entrypoints.settings import Settings, SettingsError, child_environment
+
+FREE_TEXTS = {
+    "grpc_host",
+    "metrics_host",
+    "cockroachdb_host",
+    "cockroachdb_user",
+    "cockroachdb_password",
+    "cockroachdb_database",
+    "redis_host",
+    "redis_password",
+}
+BAD_VALUES = {
+    "grpc_port": ["eighty", "-1", "65536", "1.5"],
+    "metrics_port": ["x", "-1", "65536"],
+    "worker_pool_size": ["0", "10001", "many"],
+    "cockroachdb_port": ["0", "65536", "x"],
+    "cockroachdb_sslmode": ["maybe"],
+    "database_url": ["localhost", "mysql://localhost/x", "postgresql:///x"],
+    "db_isolation": ["snapshot"],
+    "db_pool_size": ["0", "1001"],
+    "redis_port": ["0", "65536", "x"],
+    "redis_url": ["localhost", "http://localhost", "redis://"],
+    "redis_key_prefix": ["x" * 65],
+    "claim_order": ["random"],
+    "lease_seconds": ["3.9", "3601", "nan", "inf", "-inf"],
+    "grace_seconds": ["-1", "nan", "86401"],
+    "keep_succeeded_days": ["0", "-1", "nan", "inf", "1e12"],
+    "keep_failed_days": ["0", "-1", "nan", "inf", "1e12"],
+    "supervised": ["perhaps"],
+    "log_level": ["LOUD"],
+    "log_format": ["xml"],
+}
+SECRETS = {
+    "COCKROACHDB_PASSWORD": "pass-of-the-store",
+    "REDIS_PASSWORD": "pass-of-the-queue",
+    "DATABASE_URL": "postgresql://me:pass-in-the-store-url@localhost/x",
+    "REDIS_URL": "redis://:pass-in-the-queue-url@localhost",
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD_VALUES.items() for value in values])
+def test_a_bad_value_is_refused_and_its_variable_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name.upper(), value)
+    with pytest.raises(SettingsError) as refusal:
+        Settings.load()
+    assert str(refusal.value).startswith(f"{name.upper()}: ")
+    assert "\n" not in str(refusal.value)
+
+
+def test_every_variable_that_can_be_wrong_is_tried() -> None:
+    assert BAD_VALUES.keys() | FREE_TEXTS == Settings.model_fields.keys()
+
+
+def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRPC_PORT", "x")
+    monkeypatch.setenv("LOG_LEVEL", "x")
+    with pytest.raises(SettingsError, match=r"GRPC_PORT: .*; LOG_LEVEL: "):
+        Settings.load()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_variable_counts_as_unset(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Settings.load()
+    monkeypatch.setenv(name.upper(), "")
+    assert Settings.load() == usual
+
+
+def test_a_variable_counts_and_the_command_line_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRPC_PORT", "1234")
+    monkeypatch.setenv("WORKER_POOL_SIZE", "3")
+    settings = Settings.load(grpc_port=4321, worker_pool_size=None)
+    assert (settings.grpc_port, settings.worker_pool_size) == (4321, 3)
+
+
+def test_a_bad_word_of_the_command_line_is_named_too() -> None:
+    with pytest.raises(SettingsError, match="GRPC_PORT"):
+        Settings.load(grpc_port=-5)
+
+
+def test_names_are_read_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in [
+        ("LOG_LEVEL", "debug"),
+        ("LOG_FORMAT", "JSON"),
+        ("CLAIM_ORDER", "Weighted"),
+        ("DB_ISOLATION", "READ_COMMITTED"),
+    ]:
+        monkeypatch.setenv(name, value)
+    settings = Settings.load()
+    words = (settings.log_level, settings.log_format, settings.claim_order, settings.db_isolation)
+    assert words == ("DEBUG", "json", "weighted", "read committed")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"GRPC_PORT": "x"},
+        {"DATABASE_URL": "mysql://me:pass-in-the-store-url@h/x"},
+        {"REDIS_URL": "redis://:pass-in-the-queue-url@"},
+    ],
+)
+def test_no_secret_is_shown_in_errors_or_descriptions(broken: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**SECRETS, **broken}.items():
+        monkeypatch.setenv(name, value)
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        shown = "".join(traceback.format_exception(error))
+    else:
+        shown = f"{settings!r} {settings} {settings.model_dump()}"
+    assert "pass-" not in shown
+    assert bool(broken) == ("SettingsError" in shown)
+
+
+def test_addresses_are_made_of_their_parts_whatever_these_hold() -> None:
+    settings = Settings.load(
+        cockroachdb_host="::1",
+        cockroachdb_port=5432,
+        cockroachdb_user="m@e",
+        cockroachdb_password="a/b:c",
+        cockroachdb_database="x y",
+        cockroachdb_sslmode="verify-full",
+        redis_host="::1",
+        redis_password="a@b",
+    )
+    assert settings.store_url == "postgresql://m%40e:a%2Fb%3Ac@[::1]:5432/x%20y?sslmode=verify-full"
+    assert settings.queue_url == "redis://:a%40b@[::1]:6379/0"
+
+
+def test_without_passwords_the_addresses_have_none() -> None:
+    settings = Settings.load()
+    assert settings.store_url == "postgresql://root@localhost:26257/scheduler?sslmode=disable"
+    assert settings.queue_url == "redis://localhost:6379/0"
+
+
+def test_a_given_address_counts_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.setenv(name, SECRETS[name])
+    settings = Settings.load(cockroachdb_host="elsewhere", redis_host="elsewhere")
+    assert (settings.store_url, settings.queue_url) == (SECRETS["DATABASE_URL"], SECRETS["REDIS_URL"])
+
+
+def test_the_lease_is_a_length_of_time() -> None:
+    assert Settings.load(lease_seconds=4.5).lease == timedelta(seconds=4.5)
+
+
+def test_a_child_gets_this_environment_with_some_variables_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "INFO")
+    environment = child_environment(LOG_LEVEL="DEBUG", GRPC_PORT=1)
+    assert environment == {**os.environ, "LOG_LEVEL": "DEBUG", "GRPC_PORT": "1"}
+    assert os.environ["LOG_LEVEL"] == "INFO"
