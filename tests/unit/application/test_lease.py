@@ -205,7 +205,7 @@ def test_a_stop_before_the_lease_was_opened_closes_nothing() -> None:
     async def scenario(shop: Workshop) -> None:
         shop.store_switch.off()
         async with kept(shop, Notes(shop)):
-            pass
+            shop.store_switch.on()
         assert shop.gate.calls == []
         assert renewals(shop) == []
 

@@ -172,6 +172,9 @@ def test_a_stop_during_an_outage_ends_in_bounded_time_and_leaves_its_jobs_to_the
             assert await shop.has_ended() is not stubborn
             assert shop.clock.monotonic() - before <= 5 + 2 + 5 + 0.5
             assert "results_lost_at_stop" in events(shop)
+            if not stubborn:
+                shop.store_switch.on()
+                await asyncio.sleep(10)
         assert await shop.state(job_id) is JobState.RUNNING
         shop.manual.end()
 
