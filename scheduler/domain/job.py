@@ -1,8 +1,9 @@
 """A job and its transitions. Each returns a new Job with version + 1 or raises TransitionNotAllowedError."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Self, assert_never
 
 from scheduler.domain.attempt import Attempt, AttemptOutcome
@@ -161,14 +162,19 @@ class Job:
     def _become(self, target: JobState, now: datetime, **changes: object) -> Self:
         if not may_become(self.state, target):
             raise TransitionNotAllowedError(self.state, target)
-        return replace(
-            self,
-            state=target,
-            version=self.version + 1,
-            updated_at=now,
-            finished_at=now if target in FINAL_STATES else None,
-            **changes,  # type: ignore[arg-type] # replace() checks the names, the callers above the types
-        )
+        changes |= {
+            "state": target,
+            "version": self.version + 1,
+            "updated_at": now,
+            "finished_at": now if target in FINAL_STATES else None,
+        }
+        kept = dict(zip(_FIELDS, _VALUES(self), strict=True))
+        return type(self)(**(kept | changes))  # the constructor checks the names, the callers above the types
+
+
+# What dataclasses.replace() does, several times faster: it is done twice in the life of every job.
+_FIELDS = tuple(field.name for field in fields(Job))
+_VALUES = attrgetter(*_FIELDS)
 
 
 def ended_attempt(before: Job, after: Job) -> Attempt | None:
