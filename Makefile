@@ -34,7 +34,7 @@ up: install ## Serve until Ctrl-C: embedded servers, api, worker and reaper
 
 # --- check and test ---------------------------------------------------------------------------------------------------
 
-.PHONY: test check static lint types layers contract unit
+.PHONY: test check static lint types layers contract unit simulate
 test: static ## Run every check, then all tests on real servers
 	$(call step,all tests)
 	@$(PYTEST) $(ARGS)
@@ -65,6 +65,9 @@ contract: install ## Check the wire contract: generated code, lint, breaking cha
 unit: install ## Run the tests that need no server
 	$(call step,tests without servers)
 	@$(PYTEST) -m "not servers and not containers" $(ARGS)
+
+simulate: install ## Simulate thousands of runs with faults (SEEDS=5000 FIRST=0)
+	@$(PY) -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0) $(ARGS)
 
 .PHONY: chaos
 MINUTES ?= 5

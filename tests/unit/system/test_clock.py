@@ -73,6 +73,17 @@ def test_a_slow_reading_is_dropped() -> None:
     assert host.error() == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.parametrize("off_by", [-600.0, 600.0, 86400.0])
+def test_a_slow_first_reading_bounds_how_wrong_the_host_can_be(off_by: float) -> None:
+    host = Host(off_by=off_by)
+
+    host.observe(round_trip=3)
+
+    assert abs(host.error()) <= 3
+    host.observe()
+    assert host.error() == pytest.approx(0, abs=1e-5)
+
+
 @pytest.mark.parametrize("change", [0.4, -0.4, MAX_SLEWED - 0.01, 0.01 - MAX_SLEWED])
 def test_a_small_change_is_closed_slowly(change: float) -> None:
     host = Host()

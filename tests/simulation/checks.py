@@ -1,0 +1,199 @@
+"""What must hold at the end of every run, judged from the journal, the ledger and what clients were told."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from scheduler.adapters.memory.store import MemoryData
+from scheduler.domain.attempt import Attempt, AttemptOutcome
+from scheduler.domain.ids import Fence, JobId
+from scheduler.domain.job import Job
+from scheduler.domain.state import WAITING_STATES, JobState, may_become
+from tests.simulation.book import Book
+from tests.simulation.fleet import Fleet
+from tests.simulation.host import World
+from tests.simulation.journal import Move
+
+CLOCK_TOLERANCE = timedelta(seconds=0.5)
+"""How far a process's clock may be off: half a round trip, and what it drifts between two readings."""
+JUMP_SECONDS = 45.0
+"""How long after the store's clock was set processes may not have noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that a run left behind."""
+
+    world: World
+    fleet: Fleet
+    book: Book
+    data: MemoryData
+    queued: frozenset[JobId]
+    """What the queue holds, handed out or not."""
+
+    @property
+    def moves(self) -> dict[JobId, list[Move]]:
+        return self.world.servers.journal.moves
+
+    def history(self, job_id: JobId) -> dict[Fence, Attempt]:
+        return self.data.history.get(job_id, {})
+
+
+def check_versions(evidence: Evidence) -> Iterator[str]:
+    """Each stored version is the next one, and each transition one that the table allows."""
+    for job_id, moves in evidence.moves.items():
+        versions = [move.after.version for move in moves]
+        if versions != list(range(1, len(moves) + 1)):
+            yield f"job {job_id} had the versions {versions}"
+        for move in moves:
+            if move.before is not None and not may_become(move.before.state, move.after.state):
+                yield f"job {job_id} went from {move.before.state} to {move.after.state}"
+
+
+def check_history(evidence: Evidence) -> Iterator[str]:
+    """The history holds each attempt that left RUNNING, once, as the store recorded it."""
+    for job_id, moves in evidence.moves.items():
+        left = [move for move in moves if move.before is not None and move.before.state is JobState.RUNNING]
+        recorded = evidence.history(job_id)
+        if sorted(recorded) != sorted({move.before.version for move in left if move.before is not None}):
+            yield f"job {job_id} left RUNNING at other fences than its history tells: {sorted(recorded)}"
+        if len(left) != len(recorded):
+            yield f"job {job_id} left RUNNING {len(left)} times and has {len(recorded)} attempts"
+        for move in left:
+            attempt = recorded.get(Fence(move.before.version)) if move.before else None
+            if attempt is not None and attempt.outcome is not move.after.last_outcome:
+                yield f"job {job_id}: the history says {attempt.outcome}, the store said {move.after.last_outcome}"
+
+
+def check_attempts(evidence: Evidence) -> Iterator[str]:
+    """Each life of a job has at most max_attempts starts, and those given back do not count."""
+    for job_id, moves in evidence.moves.items():
+        attempts = 0
+        for move in moves:
+            attempts = _counted(attempts, move)
+            if move.after.attempts != attempts:
+                yield f"job {job_id} counts {move.after.attempts} attempts at v{move.after.version}, not {attempts}"
+            if attempts > move.after.max_attempts:
+                yield f"job {job_id} was started {attempts} times"
+
+
+def _counted(attempts: int, move: Move) -> int:
+    if move.before is None or (move.before.is_final and move.after.state is JobState.QUEUED):
+        return 0
+    if move.after.state is JobState.RUNNING:
+        return attempts + 1
+    released = move.before.state is JobState.RUNNING and move.after.last_outcome is AttemptOutcome.RELEASED
+    return attempts - 1 if released else attempts
+
+
+def check_due_times(evidence: Evidence) -> Iterator[str]:
+    """Nothing fires before its time, by the store's clock."""
+    for job_id, moves in evidence.moves.items():
+        for move in moves:
+            early = (
+                move.before is not None and move.before.state in WAITING_STATES and move.after.state is JobState.QUEUED
+            )
+            if early and move.after.run_at > move.store_now + CLOCK_TOLERANCE and not _jumped(evidence, move.at):
+                yield f"job {job_id} fired at {move.store_now}, before its time {move.after.run_at}"
+
+
+def _jumped(evidence: Evidence, at: float) -> bool:
+    return any(jump <= at <= jump + JUMP_SECONDS for jump in evidence.world.servers.clock.jumps)
+
+
+def check_end(evidence: Evidence) -> Iterator[str]:
+    """Every job that was promised exists, and stands where only a client could move it on."""
+    for job_id in evidence.book.acknowledged():
+        if job_id not in evidence.data.jobs:
+            yield f"job {job_id} was acknowledged and does not exist"
+    for row in evidence.data.jobs.values():
+        if not is_settled(row.job, evidence):
+            yield f"job {row.job.id} is {row.job.state} at the end"
+
+
+def is_settled(job: Job, evidence: Evidence) -> bool:
+    """Tell whether nothing is left to do for a job now."""
+    waits = job.state is JobState.SCHEDULED and job.run_at > evidence.world.servers.clock.now()
+    return job.is_final or waits
+
+
+def check_results(evidence: Evidence) -> Iterator[str]:
+    """The result of a job is the one that its succeeded attempt returned."""
+    returned = {run.attempt_id for run in evidence.world.ledger.runs if run.end == "returned"}
+    for row in evidence.data.jobs.values():
+        good = [at.id for at in evidence.history(row.job.id).values() if at.outcome is AttemptOutcome.SUCCEEDED]
+        if len(good) != (row.job.state is JobState.SUCCEEDED):
+            yield f"job {row.job.id} is {row.job.state} and has {len(good)} accepted results"
+        for attempt_id in good:
+            if attempt_id not in returned:
+                yield f"attempt {attempt_id} never returned and has an accepted result"
+            if row.result != f'{{"fence": {attempt_id.fence}}}':
+                yield f"job {row.job.id} holds the result {row.result} of another attempt than {attempt_id.fence}"
+
+
+def check_submits(evidence: Evidence) -> Iterator[str]:
+    """A name stands for one job, and exactly one submit created it."""
+    for wish in evidence.book.wishes:
+        outcomes = wish.outcomes()
+        if len({outcome.job_id for outcome in outcomes}) > 1:
+            yield f"one name stands for the jobs {[outcome.job_id for outcome in outcomes]}"
+        created = sum(outcome.created for outcome in outcomes)
+        unanswered = len(outcomes) < len(wish.calls)
+        if outcomes and (created > 1 or (created == 0 and not unanswered)):
+            yield f"job {outcomes[0].job_id} was created by {created} of {len(outcomes)} submits"
+
+
+def check_cancels(evidence: Evidence) -> Iterator[str]:
+    """A cancel that returned true was in effect when it returned; from then on only a requeue undoes it."""
+    for call in evidence.book.cancels:
+        if not isinstance(call.answer, bool):
+            continue
+        moves = [move for move in evidence.moves.get(call.job_id, []) if move.at <= call.answered_at]
+        states = {move.after.state for move in moves if move.at >= call.at} | {
+            move.after.state for move in moves[:1] + [move for move in moves if move.at < call.at][-1:]
+        }
+        if call.answer and JobState.CANCELLED not in states:
+            yield f"cancel of {call.job_id} at {call.at:.4f} returned true and it was not CANCELLED"
+        if not call.answer and not states & {JobState.SUCCEEDED, JobState.FAILED, JobState.DEADLETTER}:
+            yield f"cancel of {call.job_id} at {call.at:.4f} returned false and it had not ended"
+
+
+def check_watches(evidence: Evidence) -> Iterator[str]:
+    """A watcher sees versions that were stored, in order, and the final state last."""
+    for watched in evidence.book.watches:
+        who = f"{watched.by}'s watch of {watched.job_id}"
+        if watched.error:
+            yield f"{who} ended with {watched.error}"
+        versions = [job.version for job in watched.seen]
+        if versions != sorted(set(versions)):
+            yield f"{who} saw the versions {versions}"
+        stored = [move.after for move in evidence.moves.get(watched.job_id, [])]
+        if any(job not in stored for job in watched.seen):
+            yield f"{who} saw a version that was never stored"
+        if watched.ended and not (watched.seen and watched.seen[-1].is_final):
+            yield f"{who} ended before its job"
+        if (
+            not watched.ended
+            and not watched.error
+            and watched.job_id in evidence.data.jobs
+            and is_final(watched.job_id, evidence)
+        ):
+            yield f"{who} does not end"
+
+
+def is_final(job_id: JobId, evidence: Evidence) -> bool:
+    """Tell whether a stored job has ended."""
+    return evidence.data.jobs[job_id].job.is_final
+
+
+CHECKS = (
+    check_versions,
+    check_history,
+    check_attempts,
+    check_due_times,
+    check_end,
+    check_results,
+    check_submits,
+    check_cancels,
+    check_watches,
+)

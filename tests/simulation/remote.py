@@ -1,0 +1,101 @@
+"""Ports as a process has them: each call is a request to a server, repeated or given up as the real adapters do."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Protocol, TypeVar, cast
+
+from scheduler.adapters.cockroach.connection import RECONNECT_SECONDS
+from scheduler.adapters.cockroach.patience import FIRST_PAUSE, LONGEST_PAUSE
+from scheduler.adapters.redis.breaker import CircuitBreaker
+from scheduler.adapters.redis.client import COMMAND_SECONDS
+from scheduler.adapters.redis.server import PROBE_SECONDS
+from scheduler.application.deadline import remaining_seconds
+from scheduler.application.errors import QueueUnavailableError, StoreUnavailableError
+from tests.simulation.network import Call, ConflictError, Link, LostError, RefusedError
+
+Port = TypeVar("Port")
+
+
+class Caller(Protocol):
+    """Carries out calls to one server."""
+
+    @abstractmethod
+    async def __call__(self, call: Call) -> object: ...
+
+
+class StoreCaller(Caller):
+    """Repeats a statement until its fate is known or the caller's deadline comes, as the SQL adapter does."""
+
+    def __init__(self, link: Link, rng: Random, now: Callable[[], float]) -> None:
+        self._link = link
+        self._rng = rng
+        self._now = now
+
+    async def __call__(self, call: Call) -> object:
+        deadline = self._now() + remaining_seconds()
+        refused_since: float | None = None
+        failures = 0
+        while (left := deadline - self._now()) > 0:
+            try:
+                return await self._link.exchange(call, left)
+            except RefusedError:
+                refused_since = self._now() if refused_since is None else refused_since
+                if self._now() - refused_since >= RECONNECT_SECONDS:
+                    break
+            except (LostError, ConflictError):
+                refused_since = None
+            failures += 1
+            pause = self._rng.random() * min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
+            if pause >= deadline - self._now():
+                break
+            await asyncio.sleep(pause)
+        raise StoreUnavailableError("simulated")
+
+
+class QueueCaller(Caller):
+    """Tries a command once, behind the circuit breaker, as the Redis adapter does."""
+
+    def __init__(self, link: Link, breaker: CircuitBreaker) -> None:
+        self._link = link
+        self._breaker = breaker
+
+    async def __call__(self, call: Call) -> object:
+        if remaining_seconds() <= 0:
+            raise QueueUnavailableError("no time is left")
+        probe = self._breaker.admit()
+        limit = min(remaining_seconds(), PROBE_SECONDS if probe else COMMAND_SECONDS)
+        try:
+            answer = await self._link.exchange(call, limit)
+        except (LostError, RefusedError, ConflictError) as error:
+            failure = QueueUnavailableError("simulated")
+            self._breaker.failed(failure)
+            raise failure from error
+        except BaseException:
+            self._breaker.abandoned(probe=probe)
+            raise
+        self._breaker.succeeded()
+        return answer
+
+
+class _Remote:
+    def __init__(self, caller: Caller, name: str, target: object) -> None:
+        self._caller = caller
+        self._name = name
+        self._target = target
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[None, None, object]]:
+        method = getattr(self._target, name)
+        caller, full_name = self._caller, f"{self._name}.{name}"
+
+        async def call(*args: object, **options: object) -> object:
+            return await caller(Call(full_name, method, args, options))
+
+        setattr(self, name, call)
+        return call
+
+
+def remote(caller: Caller, name: str, target: Port) -> Port:
+    """Return a stand-in for a server's port, with all its methods."""
+    return cast("Port", _Remote(caller, name, target))
