@@ -1,71 +1,40 @@
-"""`python -m bench [--quick]`: run the measurements and print them."""
+"""`python -m bench [--quick]`: measure, and print the figures beside their goals. A missed goal is no failure."""
 
 import argparse
-import asyncio
 import sys
-import tempfile
-from pathlib import Path
 
-from bench.bare_sql import BareSql
-from bench.measures import (
-    batch_submit_rate,
-    drain_rate,
-    latencies,
-    percentile,
-    seconds_until_ready,
-    unary_submit_rate,
-)
-from bench.report import Figure, print_report
-from scheduler.entrypoints.stack import Stack
+from bench.figures import summaries
+from bench.report import print_report
+from bench.suites import LONG, QUICK, measure_main, measure_more
+from bench.worker_runs import BenchError
+from scheduler.domain.errors import SchedulerError
 
-DRAINED_JOBS = 10_000
-SLOTS = 100
+ROUNDS = 3
 
 
 def main() -> int:
-    """Measure once, or three times without --quick."""
+    """Return 0 unless a measurement could not be made."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round instead of three")
-    rounds = 1 if parser.parse_args().quick else 3
-    for number in range(rounds):
-        print(f"round {number + 1} of {rounds}")
-        with tempfile.TemporaryDirectory(prefix="scheduler-bench-") as directory:
-            print_report(_measure(Path(directory)))
+    parser.add_argument("--quick", action="store_true", help="the main figures, once")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often everything is measured without --quick")
+    options = parser.parse_args()
+    try:
+        if options.quick:
+            print_report(summaries([measure_main(QUICK)]))
+        else:
+            _measure_long(options.rounds)
+    except (BenchError, SchedulerError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
-def _measure(directory: Path) -> list[Figure]:
-    figures = [
-        Figure(name="`scheduler up`, new data", value=seconds_until_ready(directory / "up"), unit="s", goal=5),
-        Figure(name="`scheduler up`, again", value=seconds_until_ready(directory / "up"), unit="s", goal=5),
-    ]
-    with Stack(data_dir=directory / "stack", environment={"WORKER_POOL_SIZE": SLOTS}) as stack:
-        return [*figures, *asyncio.run(_measure_stack(stack))]
-
-
-async def _measure_stack(stack: Stack) -> list[Figure]:
-    waits = [wait * 1000 for wait in await latencies(stack, 200)]
-    unary = await unary_submit_rate(stack, 4000)
-    drained = await drain_rate(stack, DRAINED_JOBS)
-    stack.worker.ask_to_stop()
-    stack.worker.await_end()
-    submitted = await batch_submit_rate(stack, 20_000)
-    bare = BareSql(stack.postgres.url)
-    return [
-        Figure(name="submit to final event, median", value=percentile(waits, 0.5), unit="ms", goal=50),
-        Figure(name="submit to final event, p95", value=percentile(waits, 0.95), unit="ms"),
-        Figure(name="SubmitJob, 64 callers", value=unary, unit="jobs/s"),
-        Figure(
-            name="SubmitJobs, batches of 1,000", value=submitted, unit="jobs/s", goal=10_000, raw=bare.insert(20_000)
-        ),
-        Figure(
-            name=f"no-op jobs drained, {SLOTS} slots",
-            value=drained,
-            unit="jobs/s",
-            goal=3_000,
-            raw=bare.start_and_finish(DRAINED_JOBS),
-        ),
-    ]
+def _measure_long(rounds: int) -> None:
+    figures = []
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", flush=True)
+        figures.append([*measure_main(LONG), *measure_more(LONG)])
+    print_report(summaries(figures))
 
 
 if __name__ == "__main__":

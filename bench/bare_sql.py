@@ -11,6 +11,7 @@ RUN_BATCH = 100
 
 # The copy has all columns, checks and indexes of the original.
 _CREATE = "CREATE TABLE bare_jobs (LIKE jobs INCLUDING ALL)"
+_DROP = "DROP TABLE IF EXISTS bare_jobs"
 _INSERT = """
 INSERT INTO bare_jobs (
     id, shard, type, priority, request_hash, created_op_id, max_attempts, timeout_us, retry_initial_us,
@@ -43,13 +44,14 @@ class BareSql:
         self._url = url
         self._ids: list[UUID] = []
 
-    def insert(self, count: int) -> float:
-        """Insert so many rows; return rows a second."""
+    def insert(self, count: int, batch_size: int = SUBMIT_BATCH) -> float:
+        """Insert so many rows into a new table; return rows a second."""
         self._ids = [uuid4() for _ in range(count)]
         with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(_DROP)
             connection.execute(_CREATE)
             started = time.perf_counter()
-            for batch in _batches(self._ids, SUBMIT_BATCH):
+            for batch in _batches(self._ids, batch_size):
                 connection.execute(_INSERT, (batch,))
             return count / (time.perf_counter() - started)
 

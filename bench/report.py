@@ -1,53 +1,45 @@
-"""What was measured, as a table."""
+"""The figures as a table."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
 
-WIDTH = 120
+from bench.figures import Summary
+
+WIDTH = 140
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One measured figure; `goal` is met above it for rates, below it for durations."""
-
-    name: str
-    value: float
-    unit: str
-    goal: float | None = None
-    raw: float | None = None
-    """The same work by bare SQL, in the same unit."""
-
-    @property
-    def is_rate(self) -> bool:
-        """Tell whether more is better."""
-        return self.unit.endswith("/s")
-
-    @property
-    def verdict(self) -> str:
-        """Say whether the goal was met."""
-        if self.goal is None:
-            return ""
-        met = self.value >= self.goal if self.is_rate else self.value <= self.goal
-        return "met" if met else "missed"
-
-
-def print_report(figures: list[Figure]) -> None:
-    """Print all figures."""
-    table = Table("figure", "measured", "goal", "", "bare SQL", "ours / bare", box=None)
-    for figure in figures:
-        sign = "≥" if figure.is_rate else "≤"
-        table.add_row(
-            figure.name,
-            _number(figure.value, figure.unit),
-            "" if figure.goal is None else f"{sign} {_number(figure.goal, figure.unit)}",
-            figure.verdict,
-            "" if figure.raw is None else _number(figure.raw, figure.unit),
-            "" if figure.raw is None else f"{figure.value / figure.raw:.2f}",
-        )
+def print_report(summaries: Sequence[Summary]) -> None:
+    """Print all figures; the spread of the rounds where there are several."""
+    several = any(len(summary.rounds) > 1 for summary in summaries)
+    table = Table(box=None)
+    table.add_column("figure")
+    for heading in ["median" if several else "measured", *(["min", "max"] if several else []), "goal"]:
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for heading in ("bare SQL", "ours / bare"):
+        table.add_column(heading, justify="right")
+    for summary in summaries:
+        spread = [_number(min(summary.values)), _number(max(summary.values))] if several else []
+        table.add_row(*_row(summary, spread))
     Console(width=WIDTH).print(table)
 
 
-def _number(value: float, unit: str) -> str:
-    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"  # noqa: PLR2004 - three digits
+def _row(summary: Summary, spread: Sequence[str]) -> Sequence[str]:
+    figure = summary.first
+    sign = "≥" if figure.is_rate else "≤"
+    return [
+        figure.name,
+        f"{_number(median(summary.values))} {figure.unit}",
+        *spread,
+        "" if figure.goal is None else f"{sign} {_number(figure.goal)}",
+        summary.verdict,
+        "" if summary.raw is None else _number(summary.raw),
+        "" if summary.ratio is None else f"{summary.ratio:.2f}",
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
