@@ -1,6 +1,7 @@
 """One reader for all watchers of a process: hints tell when to read, SQL tells what to say."""
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,7 @@ class WatchHub:
         self._subscription: Subscription | None = None
         self._subscribed: set[JobId] = set()
         self._stopped = False
+        self._polled_at = -math.inf
 
     @contextmanager
     def watch(self, job_id: JobId) -> Iterator[Watcher]:
@@ -131,16 +133,24 @@ class WatchHub:
 
     async def refresh_once(self) -> bool:
         """Wait for hints or the poll's time, then read and show what is due; always asks to be called again."""
-        poll = POLL_SECONDS if self._subscription is not None else POLL_SECONDS_WITHOUT_HINTS
-        hinted = await wait_until(self._wake, spread(poll, self._randomness.draw()))
+        due_in = self._poll_due_in()
+        hinted = await wait_until(self._wake, due_in) if due_in > 0 else False
         self._wake.clear()
         # Taken before subscribing: who begins to watch meanwhile is subscribed, and then read, in the next turn.
         due = self._due & self._watchers.keys() if hinted else set(self._watchers)
+        if not hinted:
+            self._polled_at = asyncio.get_running_loop().time()
         self._due = set()
         await self._follow_subscription(self._subscription)
         if due:
             await self._show(list(due))
         return True
+
+    def _poll_due_in(self) -> float:
+        """Return the seconds until all are read anyway: hints about some jobs must not put that off for the others."""
+        poll = POLL_SECONDS if self._subscription is not None else POLL_SECONDS_WITHOUT_HINTS
+        since = asyncio.get_running_loop().time() - self._polled_at
+        return spread(poll, self._randomness.draw()) - since
 
     async def _follow_subscription(self, subscription: Subscription | None) -> None:
         """Subscribe before reading: a change after the read then always brings a hint."""

@@ -179,6 +179,24 @@ def test_a_hint_that_never_came_costs_one_poll() -> None:
     in_virtual_time(scenario)
 
 
+def test_hints_about_other_jobs_do_not_put_off_the_poll() -> None:
+    async def scenario(shop: Shop) -> None:
+        job = await a_stored_job(shop)
+        async with served(shop) as watch_job:
+            watch = Watch(watch_job, job.id)
+            await until(lambda: bool(watch.seen))
+            await shop.stored.apply([a_change(job, job.cancel(shop.clock.now()))])
+            for _ in range(round(POLL_SECONDS) + 1):
+                await asyncio.sleep(1)
+                newcomer = Watch(watch_job, (await a_stored_job(shop)).id)
+                await until(lambda new=newcomer: bool(new.seen))  # type: ignore[misc] # bound now, not later
+                await newcomer.end()
+            assert watch.ended
+            await watch.end()
+
+    in_virtual_time(scenario)
+
+
 def test_a_queue_that_refuses_to_subscribe_delays_a_watch_and_does_not_end_it() -> None:
     async def scenario(shop: Shop) -> None:
         job = await a_stored_job(shop)
