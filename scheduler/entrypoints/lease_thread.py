@@ -1,13 +1,15 @@
 """The thread in which a worker's lease lives, with an event loop and a connection of its own."""
 
 import asyncio
+import random
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 
-from scheduler.application.loops import wait_until
+from scheduler.application.errors import StoreUnavailableError
+from scheduler.application.loops import spread, wait_until
 from scheduler.application.worker.lease import LeaseHolder, LeaseKeeper
 from scheduler.application.worker.worker import Worker
 from scheduler.domain.ids import AttemptId, WorkerId
@@ -17,6 +19,7 @@ from scheduler.entrypoints.runtime import leave
 EXIT_STUCK = 70
 """EX_SOFTWARE: a handler that nothing can stop, or a lease that nobody keeps."""
 STOP_SECONDS = 10.0
+RETRY_SECONDS = 0.5
 
 KeeperFactory = Callable[..., LeaseKeeper]
 
@@ -86,11 +89,23 @@ class LeaseThread:
         self._stopping = asyncio.Event()
         _call(self._workers_loop, self._started.set)
         connection = self._connect()
-        await connection.open()
         try:
-            await self._make_keeper(registry=connection.registry).run(self._holder, self._stopping)
+            await _open(connection, self._stopping)
+            if not self._stopping.is_set():
+                await self._make_keeper(registry=connection.registry).run(self._holder, self._stopping)
         finally:
             await connection.close()
+
+
+async def _open(connection: LeaseConnection, stopping: asyncio.Event) -> None:
+    """Connect, however long the store is away, unless asked to stop: until then this worker starts nothing."""
+    while not stopping.is_set():
+        try:
+            return await connection.open()
+        except StoreUnavailableError as error:
+            structlog.get_logger("scheduler").warning("lease_waits_for_store", error=str(error))
+            await wait_until(stopping, spread(RETRY_SECONDS, random.random()))  # noqa: S311 - spreads load
+    return None
 
 
 def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from scheduler.adapters.memory.worker_registry import MemoryWorkerRegistry
 from scheduler.application.dto import WorkerInfo
+from scheduler.application.errors import StoreUnavailableError
 from scheduler.application.worker.lease import LeaseKeeper
 from scheduler.domain.ids import AttemptId, WorkerId
 from scheduler.entrypoints.container import Container, build_container
@@ -88,6 +89,55 @@ def test_what_the_lease_says_reaches_the_worker_on_its_own_loop() -> None:
         await asyncio.wait_for(both.wait(), 10)
         await lease.stop()
         assert heard[:2] == [("opened", "MainThread"), ("checked", "MainThread")]
+
+    asyncio.run(scenario())
+
+
+class LateConnection(LeaseConnection):
+    """Finds the store away so many times."""
+
+    def __init__(self, registry: NotedRegistry, failures: int) -> None:
+        super().__init__(registry)
+        self.failures = failures
+        self.failed = threading.Event()
+
+    async def open(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            self.failed.set()
+            raise StoreUnavailableError("away")
+
+
+def a_late_thread(container: Container, connection: LateConnection) -> LeaseThread:
+    def make_keeper(*, registry: NotedRegistry) -> LeaseKeeper:
+        return container.lease_keeper(registry=registry)
+
+    return LeaseThread(connect=lambda: connection, make_keeper=make_keeper, worker=container.worker())
+
+
+def test_a_lease_waits_for_a_store_that_is_away_when_it_begins() -> None:
+    async def scenario() -> None:
+        container = build_container(Settings(), backend=Backend.MEMORY)
+        registry = NotedRegistry(container)
+        lease = a_late_thread(container, LateConnection(registry, failures=2))
+        await lease.start()
+        assert registry.registered.wait(10)
+        await lease.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_lease_that_never_found_the_store_can_be_stopped() -> None:
+    async def scenario() -> None:
+        container = build_container(Settings(), backend=Backend.MEMORY)
+        registry = NotedRegistry(container)
+        connection = LateConnection(registry, failures=10_000)
+        lease = a_late_thread(container, connection)
+        await lease.start()
+        assert connection.failed.wait(10)
+        await lease.stop()
+        eventually(lambda: "lease" not in {thread.name for thread in threading.enumerate()})
+        assert not registry.registered.is_set()
 
     asyncio.run(scenario())
 
