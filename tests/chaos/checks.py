@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from scheduler.adapters.grpc.client_views import JobView
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.state import FINAL_STATES, JobState
 from tests.chaos.diary import Did
@@ -47,6 +48,11 @@ def _every_acknowledged_job_is_final(evidence: Evidence) -> Iterator[str]:
             yield f"{job.job_id} is still {job.state}"
 
 
+def _final(evidence: Evidence) -> Iterator[JobView]:
+    """Yield those of which job and history were read at rest."""
+    return (job for job in evidence.jobs.values() if job.state in FINAL_STATES)
+
+
 def _no_submit_created_twice(evidence: Evidence) -> Iterator[str]:
     created = Counter(ack.number for ack in evidence.records.acks if ack.created)
     yield from (f"job {number} was created {times} times" for number, times in created.items() if times > 1)
@@ -63,7 +69,7 @@ def _no_submit_created_twice(evidence: Evidence) -> Iterator[str]:
 
 def _one_result_a_job(evidence: Evidence) -> Iterator[str]:
     returned = {entry.key: entry for entry in evidence.ledger if entry.detail == "success"}
-    for job in evidence.jobs.values():
+    for job in _final(evidence):
         accepted = [one for one in evidence.attempts[job.job_id] if one.outcome is AttemptOutcome.SUCCEEDED]
         if len(accepted) != (job.state is JobState.SUCCEEDED):
             yield f"{job.job_id} is {job.state} and has {len(accepted)} accepted results"
@@ -101,7 +107,7 @@ def _ledger_agrees(evidence: Evidence) -> Iterator[str]:
 
 def _attempts_within_bounds(evidence: Evidence) -> Iterator[str]:
     requeues = Counter(call.job_id for call in evidence.records.requeues)
-    for job in evidence.jobs.values():
+    for job in _final(evidence):
         burnt = sum(one.outcome is not AttemptOutcome.RELEASED for one in evidence.attempts[job.job_id])
         if job.attempts > job.max_attempts or burnt > job.max_attempts * (1 + requeues[job.job_id]):
             yield f"{job.job_id} was tried {burnt} times, {job.attempts} since its last requeue, of {job.max_attempts}"

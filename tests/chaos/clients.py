@@ -32,6 +32,8 @@ class Clients:
         self._client = client
         self._load = load
         self.records = Records()
+        self.answered = 0
+        """How many orders are done."""
 
     async def follow(self, began: float) -> None:
         """Carry out all orders at their times; returns when each has its answer and each watch has ended."""
@@ -58,6 +60,7 @@ class Clients:
             pass
         except ClientError as error:
             self.records.surprises.append(f"{order.kind} of {order.jobs}: {error}")
+        self.answered += 1
 
     async def _submit(self, spec: JobSpec, turn: int) -> None:
         self._acknowledged(

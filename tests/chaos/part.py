@@ -89,6 +89,7 @@ class Part:
             if self.wanted and code is not None:
                 self._note(Did.ENDED if self._was_ready() else Did.NOT_STARTED, f"exit code {code}")
                 self.paused = False
+                self.child.await_end()  # closes its pipe
                 self.start()
         finally:
             self.lock.release()

@@ -11,7 +11,7 @@ APIS = ("api-1", "api-2")
 WORKERS = ("worker-1", "worker-2", "worker-3")
 REAPERS = ("reaper-1", "reaper-2")
 PROCESSES = (*APIS, *WORKERS, *REAPERS)
-JOBS_PER_SECOND = 12.0
+JOBS_PER_SECOND = 10.0
 SETTLE_SECONDS = 1.0
 """No fault begins before, and the last ends by the plan's end."""
 

@@ -12,7 +12,7 @@ from scheduler.adapters.grpc.client import SchedulerClient
 from scheduler.adapters.grpc.client_errors import ClientError
 from scheduler.adapters.grpc.client_views import AttemptView, JobView
 from scheduler.application.dto import JobFilter
-from scheduler.domain.state import FINAL_STATES
+from scheduler.domain.state import FINAL_STATES, JobState
 from tests.chaos.checks import violations
 from tests.chaos.clients import Clients
 from tests.chaos.diary import Did
@@ -24,9 +24,9 @@ from tests.chaos.plan import APIS, REAPERS, WORKERS, Fault, Plan, draw_plan
 from tests.chaos.specs import LABEL
 from tests.chaos.tamper import Tamper
 
-SLOTS = 10
-QUIET_SECONDS = 120.0
-"""How long the fleet may take, once healed, until every job is final and every call answered."""
+SLOTS = 20
+STILL_SECONDS = 60.0
+"""A healed fleet in which so long no job ends and no call is answered will not come to rest by itself."""
 THREADS = 16
 
 
@@ -63,7 +63,7 @@ async def _run(fleet: Fleet, plan: Plan) -> tuple[Evidence, float]:
         nemesis = Nemesis(fleet, Tamper(fleet))
         await asyncio.gather(*(_walk(lane, nemesis, began) for lane in plan.lanes))
         await asyncio.sleep(max(0.0, began + plan.seconds - time.monotonic()))
-        quiet_after = await _until_quiet(fleet, client, load, f"seed-{plan.seed}")
+        quiet_after = await _until_quiet(fleet, client, clients, load, f"seed-{plan.seed}")
         jobs, attempts = await _collect(client, f"seed-{plan.seed}")
         left = await _within(lambda: asyncio.to_thread(Tamper(fleet).members), lambda members: not members)
         supervisor.cancel()
@@ -105,27 +105,39 @@ async def _walk(lane: Sequence[Fault], nemesis: Nemesis, began: float) -> None:
         await asyncio.to_thread(nemesis.heal, fault)
 
 
-async def _until_quiet(fleet: Fleet, client: SchedulerClient, load: asyncio.Task[None], run: str) -> float:
-    """Return the seconds until all calls are answered and all jobs final, or QUIET_SECONDS if they never are."""
-    healed = time.monotonic()
+async def _until_quiet(
+    fleet: Fleet, client: SchedulerClient, clients: Clients, load: asyncio.Task[None], run: str
+) -> float:
+    """Return the seconds until all calls are answered and all jobs final, or until nothing moves any more."""
+    healed = moved = time.monotonic()
     fleet.diary.note(Did.HEALED, "everything")
-    with suppress(TimeoutError):
-        async with asyncio.timeout(QUIET_SECONDS):
-            await load
-            while await _unfinished(client, run):  # noqa: ASYNC110 - processes of others: nobody signals
-                await asyncio.sleep(0.1)
-    fleet.diary.note(Did.NOTED, "everything", detail="quiet")
+    last: object = None
+    while (left := await _unfinished(client, run)) or not load.done():
+        if (now := (left, clients.answered)) != last:
+            last, moved = now, time.monotonic()
+        if time.monotonic() > moved + STILL_SECONDS:
+            break
+        await asyncio.sleep(0.2)
+    load.cancel()
+    await asyncio.wait([load])
+    fleet.diary.note(Did.NOTED, "everything", detail="quiet" if not left else f"at a standstill, {left} jobs left")
     return time.monotonic() - healed
 
 
 async def _unfinished(client: SchedulerClient, run: str) -> int:
-    with suppress(ClientError):
-        return sum(job.state not in FINAL_STATES for job in await _list(client, run))
-    return -1
+    """Count the jobs that are not final; -1 while nobody answers."""
+    total = 0
+    try:
+        for state in set(JobState) - FINAL_STATES:
+            total += len(await _list(client, run, state))
+    except ClientError:
+        return -1
+    return total
 
 
-async def _list(client: SchedulerClient, run: str) -> Sequence[JobView]:
-    return [job async for job in client.list(JobFilter(labels={LABEL: run}), page_size=1000)]
+async def _list(client: SchedulerClient, run: str, state: JobState | None = None) -> Sequence[JobView]:
+    job_filter = JobFilter(labels={LABEL: run}, state=state)
+    return [job async for job in client.list(job_filter, page_size=1000)]
 
 
 async def _collect(
@@ -139,8 +151,8 @@ async def _collect(
 async def _within(
     read: Callable[[], Awaitable[Sequence[str]]], holds: Callable[[Sequence[str]], bool]
 ) -> Sequence[str]:
-    """Read until it holds, or the time for quiet is over."""
-    deadline = time.monotonic() + QUIET_SECONDS
+    """Read until it holds, or it is clear that it never will."""
+    deadline = time.monotonic() + STILL_SECONDS
     while not holds(found := await read()) and time.monotonic() < deadline:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.2)
     return found
