@@ -45,7 +45,9 @@ def test_a_queued_job_is_cancelled_and_leaves_its_queue() -> None:
     async def scenario(shop: Shop) -> None:
         job_id = await shop.submit()
         assert await depth(shop) == 1
+        published = publications(shop)
         assert await canceller(shop).execute(job_id)
+        assert published == [JobChanged(job_id=job_id, version=2, state=JobState.CANCELLED, attempts=0)]
         assert (await shop.state(job_id), await depth(shop)) == (JobState.CANCELLED, 0)
 
     in_virtual_time(scenario)

@@ -172,7 +172,10 @@ def test_what_is_due_is_queued_at_the_place_of_its_time_and_the_rest_waits() -> 
         due, retry = a_job(JobState.SCHEDULED, run_at=now), a_job(JobState.RETRYING, run_at=now - SECOND)
         later = a_job(JobState.SCHEDULED, run_at=now + SECOND)
         await shop.store(due, retry, later)
-        assert not await releaser(shop).execute()
+        async with shop.memory_bus.subscribe() as subscription:
+            await subscription.watch_jobs([due.id])
+            assert not await releaser(shop).execute()
+            assert getattr(await anext(aiter(subscription.events())), "job_id", None) == due.id
         assert [entry.job_id for entry in await shop.queue.claim(StrictOrder().plan(5, 0), SECOND)] == [
             retry.id,
             due.id,

@@ -234,3 +234,17 @@ def test_a_stop_of_what_does_not_run_here_stops_nothing() -> None:
         assert (shop.manual.cancellations, shop.table.free) == (0, 1)
 
     with_a_worker(scenario)
+
+
+def test_of_two_reasons_to_stop_the_first_counts() -> None:
+    async def scenario(shop: Workshop) -> None:
+        job_id = await shop.submit_manual()
+        started = await shop.start_one()
+        shop.runner.launch(started, shop.worker_id)
+        await settled()
+        for reason in (StopReason.RELEASED, StopReason.REVOKED):
+            shop.table.stop(started.attempt_id, reason)
+        await settled()
+        assert await shop.state(job_id) is JobState.QUEUED
+
+    with_a_worker(scenario)

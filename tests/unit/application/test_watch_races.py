@@ -10,7 +10,7 @@ from scheduler.adapters.http.progress import LoopProgress
 from scheduler.application.errors import JobNotFoundError, StoreRejectedError
 from scheduler.application.loops import Loop, LoopServices
 from scheduler.application.use_cases.watch_job import WatchJob
-from scheduler.application.watch_hub import POLL_SECONDS, WatchHub
+from scheduler.application.watch_hub import POLL_SECONDS, Watcher, WatchHub
 from scheduler.domain.ids import JobId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.state import JobState
@@ -362,3 +362,19 @@ def test_a_watch_that_is_closed_frees_its_place(count: int) -> None:
             await until(lambda: watches[-1].ended, seconds=0.5)
 
     in_virtual_time(scenario)
+
+
+def test_a_watcher_keeps_the_newest_state_whatever_is_offered_after_it() -> None:
+    async def scenario() -> None:
+        queued = a_job()
+        cancelled = queued.cancel(queued.created_at)
+        watcher = Watcher(queued.id)
+        assert not watcher.has_state
+        watcher.show(cancelled)
+        watcher.show(queued)
+        assert await watcher.next() is cancelled
+        watcher.show(cancelled)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(watcher.next(), 0.01)
+
+    asyncio.run(scenario())
