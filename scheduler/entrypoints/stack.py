@@ -11,7 +11,8 @@ from scheduler.adapters.cockroach import Migrator, StoreSettings
 from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
 from scheduler.adapters.embedded.ports import free_port, require_free
 from scheduler.domain.errors import SchedulerError
-from scheduler.entrypoints.children import Child, stop_all
+from scheduler.entrypoints.children import STOP_SECONDS, Child, stop_all
+from scheduler.entrypoints.settings import Settings
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
@@ -66,6 +67,8 @@ class Stack:
         self.postgres = EmbeddedPostgres(data_dir / "postgres")
         self.valkey = EmbeddedValkey(data_dir / "valkey")
         self._environment = environment or {}
+        grace = Settings.load(grace_seconds=self._environment.get("GRACE_SECONDS")).grace_seconds
+        self._stop_seconds = grace + STOP_SECONDS
         self.api = self._child("api", self.ports.api_metrics, api_processes)
         self.worker = self._child("worker", self.ports.worker_metrics, worker_processes)
         self.reaper = self._child("reaper", self.ports.reaper_metrics, 1)
@@ -103,7 +106,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop our processes gracefully, then the servers; stopping twice is harmless."""
-        stop_all(self.children)
+        stop_all(self.children, self._stop_seconds)
         self.valkey.stop()
         self.postgres.stop()
 
