@@ -126,13 +126,13 @@ async def _until_quiet(
 
 async def _unfinished(client: SchedulerClient, run: str) -> int:
     """Count the jobs that are not final; -1 while nobody answers."""
-    total = 0
     try:
-        for state in set(JobState) - FINAL_STATES:
-            total += len(await _list(client, run, state))
+        waiting = await _list(client, run, JobState.QUEUED)
+        # A job may move on between lists by state: only one list of all tells that none is left.
+        left = waiting or [job for job in await _list(client, run) if job.state not in FINAL_STATES]
     except ClientError:
         return -1
-    return total
+    return len(left)
 
 
 async def _list(client: SchedulerClient, run: str, state: JobState | None = None) -> Sequence[JobView]:
