@@ -6,7 +6,9 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-PYTEST := $(PY) -m pytest -q
+# Tests mostly wait for servers: two files at a time. Each runner has servers of its own.
+JOBS ?= 2
+PYTEST := $(PY) -m pytest -q -n $(JOBS) --dist loadfile
 STAMP := $(VENV)/.installed
 ARGS ?=
 
@@ -76,7 +78,7 @@ chaos: install ## Kill, stop, cut and flush under load, then prove that nothing 
 
 .PHONY: measure-faults
 measure-faults: install ## Cause each fault of docs/reliability.md once and print how long its recovery took
-	@$(PYTEST) -s tests/integration/test_failure_*.py | grep -o 'measured: .*\|^FAILED.*\|[0-9]* passed.*\|[0-9]* failed.*'
+	@$(PY) -m pytest -q -s tests/integration/test_failure_*.py | grep -o 'measured: .*\|^FAILED.*\|[0-9]* passed.*\|[0-9]* failed.*'
 
 # --- change -----------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
 from scheduler.adapters.embedded.ports import free_port, require_free
 from scheduler.domain.errors import SchedulerError
 from scheduler.entrypoints.children import STOP_SECONDS, Child, stop_all
-from scheduler.entrypoints.settings import Settings
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
@@ -60,15 +59,16 @@ class Stack:
         metrics_port: int | None = None,
         api_processes: int = 1,
         worker_processes: int = 1,
+        grace_seconds: float = 0.0,
         environment: dict[str, str | int] | None = None,
     ) -> None:
+        """Keep what is needed; children that are still there STOP_SECONDS after `grace_seconds` are killed."""
         self.log_directory = data_dir / "logs"
         self.ports = StackPorts.choose(grpc=grpc_port, metrics=metrics_port)
         self.postgres = EmbeddedPostgres(data_dir / "postgres")
         self.valkey = EmbeddedValkey(data_dir / "valkey")
         self._environment = environment or {}
-        grace = Settings.load(grace_seconds=self._environment.get("GRACE_SECONDS")).grace_seconds
-        self._stop_seconds = grace + STOP_SECONDS
+        self._stop_seconds = grace_seconds + STOP_SECONDS
         self.api = self._child("api", self.ports.api_metrics, api_processes)
         self.worker = self._child("worker", self.ports.worker_metrics, worker_processes)
         self.reaper = self._child("reaper", self.ports.reaper_metrics, 1)

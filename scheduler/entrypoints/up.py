@@ -30,6 +30,7 @@ class UpOptions:
     metrics_port: int | None = None
     api_processes: int = 1
     worker_processes: int = 1
+    grace_seconds: float = 0.0
 
 
 class UpReporter(Protocol):
@@ -56,6 +57,7 @@ def run_up(options: UpOptions, reporter: UpReporter) -> int:
         metrics_port=metrics_port,
         api_processes=options.api_processes,
         worker_processes=options.worker_processes,
+        grace_seconds=options.grace_seconds,
     )
     return _run_stack(stack, reporter)
 

@@ -16,6 +16,8 @@ from tests.integration.failure_tools import Scene
 
 pytestmark = pytest.mark.servers
 PAUSE_SECONDS = 0.05
+LONG_EVERY = 3
+"""Often enough that a worker that stops always holds one that outlasts its grace."""
 LONG_SECONDS = GRACE_SECONDS + 3.0
 
 
@@ -47,7 +49,7 @@ async def _load_while(scene: Scene, parts: Sequence[Part]) -> Sequence[Sequence[
     async with SchedulerClient(scene.fleet.address) as client, asyncio.TaskGroup() as group:
         watches: list[asyncio.Task[Sequence[EventView]]] = []
         while not restart.done():
-            seconds = LONG_SECONDS if len(watches) % 10 == 0 else 0.3
+            seconds = LONG_SECONDS if len(watches) % LONG_EVERY == 0 else 0.3
             watches.append(group.create_task(_submit_and_watch(scene, client, seconds)))
             await asyncio.sleep(PAUSE_SECONDS)
         await restart

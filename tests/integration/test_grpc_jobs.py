@@ -1,5 +1,4 @@
 import asyncio
-import uuid
 from collections.abc import Mapping, Sequence
 
 import grpc
@@ -14,7 +13,7 @@ from scheduler.domain.state import JobState
 from tests.integration.grpc_refusals import bad_fields, details, refusal
 from tests.integration.grpc_tools import Api, over_loopback, submitted, until
 
-NOBODY = str(uuid.uuid4())
+NOBODY = "c0ffee00-0000-4000-8000-000000000000"
 ONE_JOB_CALLS = {
     "GetJob": pb.GetJobRequest,
     "CancelJob": pb.CancelJobRequest,

@@ -50,6 +50,7 @@ def up(
         metrics_port=settings.metrics_port,
         api_processes=api_processes,
         worker_processes=worker_processes,
+        grace_seconds=settings.grace_seconds,
     )
     return run_up(options, TerminalReporter(options))
 
