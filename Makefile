@@ -62,6 +62,7 @@ contract: install ## Check the wire contract: generated code, lint, breaking cha
 	$(call step,contract)
 	@$(PY) scripts/generate_proto.py --check
 	@$(BIN)/buf lint
+	@$(BIN)/buf breaking --against proto/baseline/original
 	@$(BIN)/buf breaking --against proto/baseline/released.txtpb
 
 unit: install ## Run the tests that need no server
