@@ -1,19 +1,74 @@
 """The code that does a job's work."""
 
-import asyncio
+import threading
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, Self
 
 from scheduler.domain.errors import SchedulerError
-from scheduler.domain.ids import AttemptId, WorkerId
+from scheduler.domain.ids import AttemptId, Fence, JobId, WorkerId
+
+
+class HandlerLog(Protocol):
+    """Where handlers log: a constant event name, and fields."""
+
+    @abstractmethod
+    def bind(self, **fields: object) -> Self:
+        """Return a log that adds these fields to each line."""
+
+    @abstractmethod
+    def debug(self, event: str, **fields: object) -> None:
+        """Log for whoever looks for a fault."""
+
+    @abstractmethod
+    def info(self, event: str, **fields: object) -> None:
+        """Log for the operator."""
+
+    @abstractmethod
+    def warning(self, event: str, **fields: object) -> None:
+        """Log what may need a look."""
+
+    @abstractmethod
+    def error(self, event: str, **fields: object) -> None:
+        """Log what failed."""
+
+    @abstractmethod
+    def exception(self, event: str, **fields: object) -> None:
+        """Log the exception that is being handled, with its traceback."""
+
+
+class SilentLog(HandlerLog):
+    """Keeps nothing."""
+
+    def bind(self, **fields: object) -> Self:  # noqa: ARG002 - the port's parameters
+        """Return itself."""
+        return self
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Ignore it."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Ignore it."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Ignore it."""
+
+    def error(self, event: str, **fields: object) -> None:
+        """Ignore it."""
+
+    def exception(self, event: str, **fields: object) -> None:
+        """Ignore it."""
+
+
+def _unheard(_percent: float, _message: str) -> None:
+    """Progress that nobody follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
-    """What a handler knows of its attempt."""
+    """What a handler knows of its attempt, and how it talks back. All of it may be used from any thread."""
 
     attempt_id: AttemptId
     """The job's id and the fence, which a handler can pass to its target."""
@@ -24,8 +79,40 @@ class JobContext:
     worker_id: WorkerId
     deadline: datetime
     """When the attempt runs out of time."""
-    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the attempt must stop: the job was cancelled or its worker lost it."""
+    log: HandlerLog = field(default_factory=SilentLog)
+    """Without the fields that name the attempt; handlers use `logger`."""
+    cancellation: threading.Event = field(default_factory=threading.Event)
+    """Set when the attempt must stop: the job was cancelled, ran out of time, or its worker gives it back."""
+    report_progress: Callable[[float, str], None] = _unheard
+    """Takes what `progress` was told."""
+
+    @property
+    def job_id(self) -> JobId:
+        """Return the job's id: the same for all its attempts, hence a key under which a target can know a repeat."""
+        return self.attempt_id.job_id
+
+    @property
+    def fence(self) -> Fence:
+        """Return the attempt's fence: higher for each later attempt, so that a target can refuse an older one."""
+        return self.attempt_id.fence
+
+    @property
+    def logger(self) -> HandlerLog:
+        """Return a log whose lines name the job, its type and the attempt."""
+        return self.log.bind(job_id=str(self.job_id), job_type=self.job_type, attempt=self.attempt, fence=self.fence)
+
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether the attempt must stop: what it does from now on will not be recorded."""
+        return self.cancellation.is_set()
+
+    def wait_cancelled(self, seconds: float) -> bool:
+        """Sleep in a thread or process, at most until the attempt must stop; tell whether it must."""
+        return self.cancellation.wait(seconds)
+
+    def progress(self, percent: float, message: str = "") -> None:
+        """Tell watchers how far the work is, from 0 to 100; cheap, and shown at most some times a second."""
+        self.report_progress(percent, message)
 
 
 class PermanentError(SchedulerError):

@@ -1,6 +1,7 @@
 """The attempts that run in this process."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -24,7 +25,7 @@ class RunningAttempt:
         self.started = started
         self.overdue_at = overdue_at
         """On the monotonic clock: an attempt that has not ended by then cannot be stopped."""
-        self.cancelled = asyncio.Event()
+        self.cancellation = threading.Event()
         self.stop_reason: StopReason | None = None
         self._handler_task: asyncio.Task[None] | None = None
         self._ended = False
@@ -50,7 +51,7 @@ class RunningAttempt:
         if self._ended or self.stop_reason is not None:
             return
         self.stop_reason = reason
-        self.cancelled.set()
+        self.cancellation.set()
         if self._handler_task is not None:
             self._handler_task.cancel()
 

@@ -134,7 +134,7 @@ def _context(attempt: RunningAttempt, worker_id: WorkerId) -> JobContext:
         max_attempts=job.max_attempts,
         worker_id=worker_id,
         deadline=job.updated_at + job.timeout,
-        cancelled=attempt.cancelled,
+        cancellation=attempt.cancellation,
     )
 
 
