@@ -66,6 +66,11 @@ def _unheard(_percent: float, _message: str) -> None:
     """Progress that nobody follows."""
 
 
+def _uncounted() -> Callable[[], None]:
+    """Say that something runs on, to nobody."""
+    return lambda: None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
     """What a handler knows of its attempt, and how it talks back. All of it may be used from any thread."""
@@ -85,6 +90,13 @@ class JobContext:
     """Set when the attempt must stop: the job was cancelled, ran out of time, or its worker gives it back."""
     report_progress: Callable[[float, str], None] = _unheard
     """Takes what `progress` was told."""
+    leave_running: Callable[[], Callable[[], None]] = _uncounted
+    """For adapters whose `run` ends before the thread or process in which the work is done.
+
+    Called on the event loop before `run` raises CancelledError on; what it returns is called, from any thread and as
+    often as one likes, once that thread or process has ended. Until then the attempt's handler counts as running: a
+    worker that stops does not give the job back, and a while after the slot was freed the handler counts as abandoned.
+    """
 
     @property
     def job_id(self) -> JobId:

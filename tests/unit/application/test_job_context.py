@@ -1,0 +1,45 @@
+"""What a handler gets, where nobody follows its attempt."""
+
+import pytest
+
+from scheduler.application.ports.handlers import JobContext, SilentLog
+from scheduler.domain.ids import AttemptId, Fence
+from tests.support.builders import NOW, a_job_id, a_worker_id
+
+
+def a_context() -> JobContext:
+    return JobContext(
+        attempt_id=AttemptId(a_job_id(), Fence(2)),
+        job_type="email.send",
+        attempt=1,
+        max_attempts=3,
+        worker_id=a_worker_id(),
+        deadline=NOW,
+    )
+
+
+def test_it_names_the_attempt() -> None:
+    context = a_context()
+    assert (context.job_id, context.fence) == context.attempt_id
+
+
+def test_it_tells_that_the_attempt_must_stop() -> None:
+    context = a_context()
+    assert (context.cancelled, context.wait_cancelled(0)) == (False, False)
+    context.cancellation.set()
+    assert (context.cancelled, context.wait_cancelled(60)) == (True, True)
+
+
+def test_its_progress_and_what_it_leaves_running_may_go_unheard() -> None:
+    context = a_context()
+    context.progress(50, "half")
+    ended = context.leave_running()
+    ended()
+    ended()
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "exception"])
+def test_its_log_is_silent_unless_it_is_given_one(level: str) -> None:
+    log = a_context().logger
+    assert isinstance(log, SilentLog)
+    assert getattr(log, level)("said", to="nobody") is None
