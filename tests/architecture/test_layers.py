@@ -135,6 +135,8 @@ IMPURE_ANYWHERE_INSIDE = (
     "print('hello')",
     "open('/etc/passwd')",
     "def late():\n    import socket",
+    "import threading\nthreading.Thread()",
+    "from threading import Thread",
 )
 
 
@@ -146,7 +148,13 @@ def test_ambient_state_is_refused_in_the_inner_layers(rule: Rule, source: str) -
 
 @pytest.mark.parametrize(
     "source",
-    ["import asyncio", "import logging", "from time import monotonic", "from scheduler.application import dto"],
+    [
+        "import asyncio",
+        "import logging",
+        "from threading import Lock",
+        "from time import monotonic",
+        "from scheduler.application import dto",
+    ],
 )
 def test_what_the_application_may_do_the_domain_may_not(source: str) -> None:
     assert application_violations(source) == []
