@@ -8,6 +8,7 @@ from scheduler.domain.attempt import Attempt
 from scheduler.domain.ids import AttemptId, JobId, OpId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
+from scheduler.domain.progress import Progress
 from scheduler.domain.state import JobState
 
 
@@ -32,6 +33,14 @@ class Change:
     ended: Attempt | None = None
     payload: str | None = None
     result: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressNote:
+    """What a running attempt said last of its progress."""
+
+    attempt_id: AttemptId
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

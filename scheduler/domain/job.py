@@ -10,6 +10,7 @@ from scheduler.domain.attempt import Attempt, AttemptOutcome
 from scheduler.domain.errors import InvalidFieldError, TransitionNotAllowedError
 from scheduler.domain.ids import AttemptId, Fence, JobId, WorkerId
 from scheduler.domain.priority import Priority
+from scheduler.domain.progress import Progress
 from scheduler.domain.retry import DeadLetter, Fail, Failure, FailureKind, QueueAgain, Retry, RetryPolicy
 from scheduler.domain.state import FINAL_STATES, WAITING_STATES, JobState, may_become
 
@@ -51,6 +52,8 @@ class Job:
     """The worker that holds it, or held it last."""
     last_outcome: AttemptOutcome | None = None
     last_error: str = ""
+    progress: Progress | None = None
+    """What the last attempt said last; None until it says something."""
 
     def __post_init__(self) -> None:
         """Refuse a job that cannot exist, whether new or loaded."""
@@ -91,7 +94,9 @@ class Job:
 
     def start(self, worker_id: WorkerId, now: datetime) -> Self:
         """Go from QUEUED to RUNNING: the worker holds it, and the new version is the attempt's fence."""
-        return self._become(JobState.RUNNING, now, worker_id=worker_id, attempts=self.attempts + 1, started_at=now)
+        return self._become(
+            JobState.RUNNING, now, worker_id=worker_id, attempts=self.attempts + 1, started_at=now, progress=None
+        )
 
     def succeed(self, now: datetime) -> Self:
         """Go from RUNNING to SUCCEEDED."""
@@ -155,6 +160,18 @@ class Job:
             raise TransitionNotAllowedError(self.state, JobState.QUEUED)
         return self._become(JobState.QUEUED, now, queued_at=now, attempts=0, losses=0)
 
+    def with_progress(self, progress: Progress) -> Self:
+        """Note what the running attempt said, at the same version."""
+        if self.state is not JobState.RUNNING:
+            raise InvalidFieldError("progress", f"a {self.state} job runs no attempt")
+        return self._with(progress=progress)
+
+    def is_news_after(self, other: Self) -> bool:
+        """Tell whether this is a later version of the same job, or the same one with later progress."""
+        if self.version != other.version or self.progress is None:
+            return self.version > other.version
+        return other.progress is None or self.progress.at > other.progress.at
+
     def _require_running(self, target: JobState) -> None:
         if self.state is not JobState.RUNNING:
             raise TransitionNotAllowedError(self.state, target)
@@ -162,12 +179,15 @@ class Job:
     def _become(self, target: JobState, now: datetime, **changes: object) -> Self:
         if not may_become(self.state, target):
             raise TransitionNotAllowedError(self.state, target)
-        changes |= {
-            "state": target,
-            "version": self.version + 1,
-            "updated_at": now,
-            "finished_at": now if target in FINAL_STATES else None,
-        }
+        return self._with(
+            **changes,
+            state=target,
+            version=self.version + 1,
+            updated_at=now,
+            finished_at=now if target in FINAL_STATES else None,
+        )
+
+    def _with(self, **changes: object) -> Self:
         kept = dict(zip(_FIELDS, _VALUES(self), strict=True))
         return type(self)(**(kept | changes))  # the constructor checks the names, the callers above the types
 

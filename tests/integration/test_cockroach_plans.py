@@ -16,11 +16,22 @@ from scheduler.adapters.cockroach import (
     SqlWorkerRegistry,
     Transactions,
 )
-from scheduler.application.dto import JobFilter, ListCursor, PurgeRule
+from scheduler.application.dto import JobFilter, ListCursor, ProgressNote, PurgeRule
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority, StrictOrder
 from scheduler.domain.state import JobState
-from tests.support.builders import MICROSECOND, NOW, SECOND, a_change, a_job, a_job_id, a_new_job, a_worker, a_worker_id
+from tests.support.builders import (
+    MICROSECOND,
+    NOW,
+    SECOND,
+    a_change,
+    a_job,
+    a_job_id,
+    a_new_job,
+    a_worker,
+    a_worker_id,
+    progress_at,
+)
 from tests.support.sql import SqlBackend, create_database, execute
 
 pytestmark = pytest.mark.servers
@@ -45,6 +56,7 @@ INDEXES = {
     "load": {"jobs_pkey"},
     "load_details": {"jobs_pkey"},
     "apply_changes": {"jobs_pkey"},
+    "note_progress": {"jobs_pkey"},
     "attempts": {"jobs_pkey", "job_attempts_pkey"},
     "list_jobs": {"jobs_by_age"},
     "list_jobs_by_state": {"jobs_by_state"},
@@ -133,7 +145,10 @@ async def use(spy: Spy, backend: SqlBackend) -> None:
     await repository.find_taken(ids, [f"key-{number}" for number in range(FEW)])
     await repository.load(ids)
     await repository.load_details(ids)
-    await repository.apply([a_change(job, job.start(a_worker_id(), NOW)) for job in queued])
+    started = [job.start(a_worker_id(), NOW) for job in queued]
+    await repository.apply([a_change(*pair) for pair in zip(queued, started, strict=True)])
+    notes = [ProgressNote(attempt_id=job.attempt_id, progress=progress_at(50)) for job in started]
+    assert len(await repository.note_progress(notes)) == FEW
     for job_filter in (
         JobFilter(),
         JobFilter(state=JobState.DEADLETTER),

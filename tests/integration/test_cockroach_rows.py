@@ -14,6 +14,7 @@ from scheduler.application.dto import Change, JobFilter
 from scheduler.application.errors import StoreRejectedError
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority, StrictOrder
+from scheduler.domain.progress import Progress
 from scheduler.domain.retry import MAX_DELAY, RetryPolicy
 from scheduler.domain.state import JobState
 from tests.integration.cockroach_tools import added
@@ -39,6 +40,8 @@ tricky = st.text(alphabet="\"\\{},'NULnul \n\t%$é\U0001f600", max_size=12)
 a_text = storable | tricky
 a_moment = st.datetimes(timezones=st.just(UTC))
 a_delay = st.timedeltas(min_value=timedelta(microseconds=1), max_value=MAX_DELAY)
+
+progress = st.builds(Progress, percent=st.floats(0, 100), message=a_text, at=a_moment)
 
 
 @st.composite
@@ -78,8 +81,10 @@ def test_what_was_added_is_read_back_exactly(opened: Opened, batch: list[tuple[J
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(before=jobs(), after=jobs(), result=a_text)
-def test_what_was_changed_is_read_back_exactly(opened: Opened, before: Job, after: Job, result: str) -> None:
+@given(before=jobs(), after=jobs(), progress=st.none() | progress, result=a_text)
+def test_what_was_changed_is_read_back_exactly(
+    opened: Opened, before: Job, after: Job, progress: Progress | None, result: str
+) -> None:
     backend, runner = opened
     runner.run(added(backend, before))
     changed = replace(
@@ -92,6 +97,7 @@ def test_what_was_changed_is_read_back_exactly(opened: Opened, before: Job, afte
         labels=before.labels,
         created_at=before.created_at,
         version=before.version + 1,
+        progress=progress,
     )
     assert runner.run(backend.repository.apply([Change(job=changed, op_id=an_op_id(), result=result)])) == {before.id}
     details = runner.run(backend.repository.load_details([before.id]))[before.id]
@@ -113,6 +119,7 @@ CORRUPTIONS = {
     "a time limit of nothing": "timeout_us = 0",
     "an outcome that does not exist": "last_outcome = 'EXPLODED'",
     "a jitter out of range": "retry_jitter = 9.0",
+    "progress beyond its end": "progress = 101, progress_message = '', progress_at = now()",
     "a backoff beyond any clock": "retry_max_backoff_us = 9223372036854775807",
 }
 

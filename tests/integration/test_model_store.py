@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from scheduler.application.dto import Change, JobFilter, NewJob, PurgeRule, TakenName
+from scheduler.application.dto import Change, JobFilter, NewJob, ProgressNote, PurgeRule, TakenName
 from scheduler.domain.errors import TransitionNotAllowedError
-from scheduler.domain.ids import JobId, OpId, WorkerId
+from scheduler.domain.ids import AttemptId, Fence, JobId, OpId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority, StrictOrder, WeightedOrder
+from scheduler.domain.progress import Progress
 from scheduler.domain.retry import FailureKind
 from scheduler.domain.state import FINAL_STATES, JobState
 from scheduler.domain.submission import Submission
@@ -67,6 +68,9 @@ submissions = st.builds(
     labels=labels,
 )
 requests = st.tuples(st.uuids(version=4), submissions, st.none() | st.timedeltas(-SECOND, 10 * SECOND))
+percents = st.floats(0, 100)
+messages = st.sampled_from(["", "é\n'%s", '{"a", NULL}\\'])
+ages = st.timedeltas(timedelta(0), SECOND)
 filters = st.builds(
     JobFilter,
     state=st.none() | st.sampled_from(JobState),
@@ -142,6 +146,15 @@ class StoreModel(RuleBasedStateMachine):
         changes = {change.job.id: change for change in (self.sent[number % len(self.sent)] for number in which)}
 
         self.twins.apply([with_other_op(each) if by_another else each for each in changes.values()])
+
+    @precondition(lambda self: self.ids)
+    @rule(which=some_numbers, percent=percents, message=messages, age=ages, stale=st.booleans())
+    def note_progress(self, which: list[int], percent: float, message: str, age: timedelta, stale: bool) -> None:  # noqa: FBT001 - drawn by name
+        jobs = self.twins.load(self.picked(which)).values()
+        said = Progress.said(percent, message, at=self.now - age)
+        attempts = [AttemptId(job.id, Fence(job.version - stale)) for job in jobs]
+        noted = self.twins.note_progress([ProgressNote(attempt_id=each, progress=said) for each in attempts])
+        assert noted <= {job.id for job in jobs if job.state is JobState.RUNNING and not stale}
 
     @rule(by=st.timedeltas(timedelta(0), 3 * SECOND))
     def let_time_pass(self, by: timedelta) -> None:

@@ -10,6 +10,7 @@ from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.ids import JobId, OpId, WorkerId
 from scheduler.domain.job import Job, ended_attempt
 from scheduler.domain.priority import Priority
+from scheduler.domain.progress import Progress
 from scheduler.domain.retry import Failure, FailureKind, RetryPolicy
 from scheduler.domain.state import FINAL_STATES, JobState
 from scheduler.domain.submission import Submission
@@ -55,6 +56,7 @@ class JobFields(TypedDict, total=False):
     worker_id: WorkerId | None
     last_outcome: AttemptOutcome | None
     last_error: str
+    progress: Progress | None
 
 
 def a_job_id() -> JobId:
@@ -119,6 +121,11 @@ _USUAL_OUTCOMES: Mapping[JobState, AttemptOutcome] = {
     JobState.DEADLETTER: AttemptOutcome.FAILED,
     JobState.CANCELLED: AttemptOutcome.CANCELLED,
 }
+
+
+def progress_at(percent: float, at: datetime = NOW, message: str = "copying") -> Progress:
+    """Say how far an attempt is."""
+    return Progress(percent=percent, message=message, at=at)
 
 
 def a_failure(

@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from scheduler.adapters.memory.fixed_clock import FixedClock
-from scheduler.application.dto import Change, JobFilter, ListCursor, NewJob, QueueEntry, SweepCursor
+from scheduler.application.dto import Change, JobFilter, ListCursor, NewJob, ProgressNote, QueueEntry, SweepCursor
 from scheduler.application.errors import DuplicateJobsError
 from scheduler.domain.attempt import Attempt
 from scheduler.domain.ids import JobId, OpId
@@ -61,6 +61,9 @@ class Twins:
 
     def apply(self, changes: Sequence[Change]) -> frozenset[JobId]:
         return self.ask(lambda store: store.repository.apply(changes))
+
+    def note_progress(self, notes: Sequence[ProgressNote]) -> frozenset[JobId]:
+        return self.ask(lambda store: store.repository.note_progress(notes))
 
     def load(self, ids: Sequence[JobId]) -> Mapping[JobId, Job]:
         return self.ask(lambda store: store.repository.load(ids))

@@ -16,9 +16,9 @@ def uuids(values: Iterable[UUID | None]) -> str:
     return "{" + ",".join(["NULL" if value is None else value.hex for value in values]) + "}"
 
 
-def numbers(values: Iterable[float]) -> str:
+def numbers(values: Iterable[float | None]) -> str:
     """Write an array of integers or floats, exactly."""
-    return "{" + ",".join([repr(value) for value in values]) + "}"
+    return "{" + ",".join(["NULL" if value is None else repr(value) for value in values]) + "}"
 
 
 def times(values: Iterable[datetime | None]) -> str:

@@ -7,7 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from scheduler.adapters.cockroach.arrays import microseconds, numbers, texts, times, uuids, words
-from scheduler.application.dto import Change, NewJob
+from scheduler.application.dto import Change, NewJob, ProgressNote
+from scheduler.domain.progress import Progress
 
 SHARDS: Final = 8
 
@@ -78,6 +79,7 @@ def change_columns(batch: Sequence[Change]) -> Columns:
         "worker_id": uuids([job.worker_id for job in jobs]),
         "last_outcome": words([job.last_outcome for job in jobs]),
         "last_error": texts([job.last_error for job in jobs]),
+        **progress_columns([job.progress for job in jobs]),
         "payload": texts([change.payload for change in changes]),
         "result": texts([change.result for change in changes]),
         "ended_job_id": uuids([attempt.id.job_id for attempt in ended]),
@@ -88,6 +90,25 @@ def change_columns(batch: Sequence[Change]) -> Columns:
         "ended_finished_at": times([attempt.finished_at for attempt in ended]),
         "ended_outcome": words([attempt.outcome for attempt in ended]),
         "ended_error": texts([attempt.error for attempt in ended]),
+    }
+
+
+def note_columns(batch: Sequence[ProgressNote]) -> Columns:
+    """Return the parameters of note_progress.sql, in the order of the ids."""
+    notes = sorted(batch, key=lambda note: note.attempt_id.job_id)
+    return {
+        "id": uuids([note.attempt_id.job_id for note in notes]),
+        "version": numbers([note.attempt_id.fence for note in notes]),
+        **progress_columns([note.progress for note in notes]),
+    }
+
+
+def progress_columns(notes: Sequence[Progress | None]) -> Columns:
+    """Return the parameters that say how far attempts are; all NULL where nothing was said."""
+    return {
+        "progress": numbers([None if note is None else note.percent for note in notes]),
+        "progress_message": texts([None if note is None else note.message for note in notes]),
+        "progress_at": times([None if note is None else note.at for note in notes]),
     }
 
 

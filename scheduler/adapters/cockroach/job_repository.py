@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from psycopg.rows import TupleRow
 
 from scheduler.adapters.cockroach.arrays import texts, uuids
-from scheduler.adapters.cockroach.columns import change_columns, new_job_columns
+from scheduler.adapters.cockroach.columns import change_columns, new_job_columns, note_columns
 from scheduler.adapters.cockroach.rows import JOB_COLUMNS, JobRows
 from scheduler.adapters.cockroach.transaction import Transactions
-from scheduler.application.dto import Change, JobDetails, NewJob, TakenName
+from scheduler.application.dto import Change, JobDetails, NewJob, ProgressNote, TakenName
 from scheduler.application.ports.job_repository import JobRepository
 from scheduler.application.ports.telemetry import FaultTelemetry
 from scheduler.domain.ids import JobId
@@ -50,6 +50,13 @@ class SqlJobRepository(JobRepository):
         if not changes:
             return frozenset()
         rows = await self._transactions.run("apply_changes", **change_columns(changes))
+        return frozenset([row[0] for row in rows])
+
+    async def note_progress(self, notes: Sequence[ProgressNote]) -> frozenset[JobId]:
+        """Store each note whose attempt is RUNNING under its fence and has no later one."""
+        if not notes:
+            return frozenset()
+        rows = await self._transactions.run("note_progress", **note_columns(notes))
         return frozenset([row[0] for row in rows])
 
     async def _read(self, name: str, ids: Sequence[JobId]) -> Sequence[TupleRow]:

@@ -16,10 +16,11 @@ from scheduler.domain.errors import InvalidFieldError
 from scheduler.domain.ids import JobId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
+from scheduler.domain.progress import Progress
 from scheduler.domain.retry import RetryPolicy
 from scheduler.domain.state import JobState
 
-JOB_COLUMNS: Final = 25
+JOB_COLUMNS: Final = 28
 """In sql/job_columns.sql; a statement may select more behind them."""
 CORRUPT_ROW: Final = "corrupt_job_row"
 POLICIES_KEPT: Final = 256
@@ -68,6 +69,7 @@ class JobRows:
         run_at: datetime, created_at: datetime, updated_at: datetime,
         queued_at: datetime | None, started_at: datetime | None, finished_at: datetime | None,
         worker_id: WorkerId | None, last_outcome: str | None, last_error: str,
+        progress: float | None, progress_message: str | None, progress_at: datetime | None,
     ) -> Job:  # fmt: skip
         return Job(
             id=job_id,
@@ -92,6 +94,7 @@ class JobRows:
             worker_id=worker_id,
             last_outcome=_OUTCOMES[last_outcome],
             last_error=last_error,
+            progress=_progress(progress, progress_message, progress_at),
         )
 
 
@@ -102,6 +105,12 @@ def _policy(initial_us: int, max_backoff_us: int, multiplier: float, jitter: flo
         multiplier=multiplier,
         jitter=jitter,
     )
+
+
+def _progress(percent: float | None, message: str | None, at: datetime | None) -> Progress | None:
+    if percent is None or message is None or at is None:
+        return None
+    return Progress(percent=percent, message=message, at=at)
 
 
 def _labels(text: str) -> Mapping[str, str]:

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from scheduler.adapters.memory.storable import check_change, check_new_job
 from scheduler.adapters.memory.store import JobRow, MemoryData, MemoryStore
-from scheduler.application.dto import Change, JobDetails, NewJob, TakenName
+from scheduler.application.dto import Change, JobDetails, NewJob, ProgressNote, TakenName
 from scheduler.application.errors import DuplicateJobsError
 from scheduler.application.ports.job_repository import JobRepository
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
+from scheduler.domain.state import JobState
 
 
 class MemoryJobRepository(JobRepository):
@@ -51,6 +52,11 @@ class MemoryJobRepository(JobRepository):
             check_change(change)
         async with self._store.statement() as data:
             return frozenset(change.job.id for change in changes if _apply(data, change))
+
+    async def note_progress(self, notes: Sequence[ProgressNote]) -> frozenset[JobId]:
+        """Store each note whose attempt is RUNNING under its fence and has no later one."""
+        async with self._store.statement() as data:
+            return frozenset(note.attempt_id.job_id for note in notes if _note(data, note))
 
 
 def _rows(data: MemoryData, ids: Sequence[JobId]) -> Iterator[JobRow]:
@@ -95,3 +101,13 @@ def _changed(row: JobRow, change: Change) -> JobRow:
         payload=row.payload if change.payload is None else change.payload,
         result=row.result if change.result is None else change.result,
     )
+
+
+def _note(data: MemoryData, note: ProgressNote) -> bool:
+    row = data.jobs.get(note.attempt_id.job_id)
+    if row is None or row.job.state is not JobState.RUNNING or row.job.attempt_id != note.attempt_id:
+        return False
+    if row.job.progress is not None and row.job.progress.at > note.progress.at:
+        return False
+    data.put(replace(row, job=row.job.with_progress(note.progress)))
+    return True

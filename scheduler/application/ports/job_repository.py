@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from scheduler.application.dto import Change, JobDetails, NewJob, TakenName
+from scheduler.application.dto import Change, JobDetails, NewJob, ProgressNote, TakenName
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
 
@@ -41,4 +41,11 @@ class JobRepository(Protocol):
 
         A change that an earlier call with the same op_id has stored counts as applied. The ended attempts of applied
         changes enter the history in the same statement, once. A lost compare-and-set changes nothing.
+        """
+
+    @abstractmethod
+    async def note_progress(self, notes: Sequence[ProgressNote]) -> frozenset[JobId]:
+        """Store each note whose attempt is RUNNING under its fence and has no later one; return the ids of those jobs.
+
+        Nothing else of a job changes, its version and times included. A repeat is the same as one call.
         """
