@@ -34,9 +34,9 @@ CLOCK_READS: Final = frozenset({"now", "utcnow", "today"})
 CLOCK_OWNERS: Final = frozenset({"datetime", "date"})
 AMBIENT_FUNCTIONS: Final = {
     "uuid": frozenset({"uuid1", "uuid4", "uuid6", "uuid7", "getnode"}),
-    # Durations may be measured (monotonic); what time it is, and waiting, come through ports and asyncio.
-    # What handlers' threads share may be guarded here; who starts threads is an adapter.
+    # What handlers' threads share may be guarded here; whoever starts threads is an adapter.
     "threading": frozenset({"Thread", "Timer", "current_thread", "enumerate", "get_ident", "local", "main_thread"}),
+    # Durations may be measured (monotonic); what time it is, and waiting, come through ports and asyncio.
     "time": frozenset({"time", "time_ns", "sleep", "localtime", "gmtime"}),
 }
 IMPURE_BUILTINS: Final = frozenset({"__import__", "eval", "exec", "input", "open", "print"})
