@@ -42,8 +42,7 @@ class Submission:
 
     def __post_init__(self) -> None:
         """Check each rule of the contract for a submitted job."""
-        if not _TYPE.fullmatch(self.type):
-            raise InvalidFieldError("type", "must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -")
+        check_job_type(self.type)
         if not 1 <= self.max_attempts <= MAX_ATTEMPTS:
             raise InvalidFieldError("max_attempts", f"must be between 1 and {MAX_ATTEMPTS}")
         if not MIN_TIMEOUT <= self.timeout <= MAX_TIMEOUT:
@@ -93,6 +92,12 @@ class Submission:
             updated_at=now,
             queued_at=queued_at,
         )
+
+
+def check_job_type(job_type: str) -> None:
+    """Raise InvalidFieldError unless jobs may have this type."""
+    if not _TYPE.fullmatch(job_type):
+        raise InvalidFieldError("type", "must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -")
 
 
 def _check_labels(labels: Mapping[str, str]) -> None:
