@@ -8,11 +8,12 @@ from typing import Self, assert_never
 
 from scheduler.domain.attempt import Attempt, AttemptOutcome
 from scheduler.domain.errors import InvalidFieldError, TransitionNotAllowedError
+from scheduler.domain.fingerprint import fingerprint
 from scheduler.domain.ids import AttemptId, Fence, JobId, WorkerId
 from scheduler.domain.priority import Priority
 from scheduler.domain.progress import Progress
 from scheduler.domain.retry import DeadLetter, Fail, Failure, FailureKind, QueueAgain, Retry, RetryPolicy
-from scheduler.domain.state import FINAL_STATES, WAITING_STATES, JobState, may_become
+from scheduler.domain.state import DEAD_STATES, FINAL_STATES, WAITING_STATES, JobState, may_become
 
 MAX_ATTEMPTS = 100
 MIN_TIMEOUT = timedelta(milliseconds=1)
@@ -52,6 +53,8 @@ class Job:
     """The worker that holds it, or held it last."""
     last_outcome: AttemptOutcome | None = None
     last_error: str = ""
+    error_fingerprint: str = ""
+    """The kind of error that made it FAILED or DEADLETTER; empty in other states, and where it was never computed."""
     progress: Progress | None = None
     """What the last attempt said last; None until it says something."""
 
@@ -185,6 +188,7 @@ class Job:
             version=self.version + 1,
             updated_at=now,
             finished_at=now if target in FINAL_STATES else None,
+            error_fingerprint=fingerprint(self.type, str(changes["last_error"])) if target in DEAD_STATES else "",
         )
 
     def _with(self, **changes: object) -> Self:

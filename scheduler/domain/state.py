@@ -49,8 +49,13 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
 )
 
 FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.DEADLETTER, JobState.CANCELLED})
+DEAD_STATES = frozenset({JobState.FAILED, JobState.DEADLETTER})
+"""Final states that an error led to."""
 WAITING_STATES = frozenset({JobState.SCHEDULED, JobState.RETRYING})
 """States that end by themselves when `run_at` comes."""
+
+REQUEUEABLE_STATES = frozenset(state for state in FINAL_STATES if JobState.QUEUED in TRANSITIONS[state])
+"""Final states that a requeue may leave."""
 
 
 def may_become(current: JobState, target: JobState) -> bool:

@@ -56,6 +56,7 @@ class JobFields(TypedDict, total=False):
     worker_id: WorkerId | None
     last_outcome: AttemptOutcome | None
     last_error: str
+    error_fingerprint: str
     progress: Progress | None
 
 

@@ -55,6 +55,7 @@ def new_job_columns(batch: Sequence[NewJob]) -> Columns:
         "worker_id": uuids([job.worker_id for job in jobs]),
         "last_outcome": words([job.last_outcome for job in jobs]),
         "last_error": texts([job.last_error for job in jobs]),
+        "error_fingerprint": texts([job.error_fingerprint for job in jobs]),
         **label_columns(labels),
     }
 
@@ -79,6 +80,7 @@ def change_columns(batch: Sequence[Change]) -> Columns:
         "worker_id": uuids([job.worker_id for job in jobs]),
         "last_outcome": words([job.last_outcome for job in jobs]),
         "last_error": texts([job.last_error for job in jobs]),
+        "error_fingerprint": texts([job.error_fingerprint for job in jobs]),
         **progress_columns([job.progress for job in jobs]),
         "payload": texts([change.payload for change in changes]),
         "result": texts([change.result for change in changes]),

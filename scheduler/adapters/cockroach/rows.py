@@ -20,7 +20,7 @@ from scheduler.domain.progress import Progress
 from scheduler.domain.retry import RetryPolicy
 from scheduler.domain.state import JobState
 
-JOB_COLUMNS: Final = 28
+JOB_COLUMNS: Final = 29
 """In sql/job_columns.sql; a statement may select more behind them."""
 CORRUPT_ROW: Final = "corrupt_job_row"
 POLICIES_KEPT: Final = 256
@@ -68,7 +68,7 @@ class JobRows:
         state: str, version: int, attempts: int, losses: int,
         run_at: datetime, created_at: datetime, updated_at: datetime,
         queued_at: datetime | None, started_at: datetime | None, finished_at: datetime | None,
-        worker_id: WorkerId | None, last_outcome: str | None, last_error: str,
+        worker_id: WorkerId | None, last_outcome: str | None, last_error: str, error_fingerprint: str,
         progress: float | None, progress_message: str | None, progress_at: datetime | None,
     ) -> Job:  # fmt: skip
         return Job(
@@ -94,6 +94,7 @@ class JobRows:
             worker_id=worker_id,
             last_outcome=_OUTCOMES[last_outcome],
             last_error=last_error,
+            error_fingerprint=error_fingerprint,
             progress=_progress(progress, progress_message, progress_at),
         )
 

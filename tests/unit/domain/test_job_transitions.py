@@ -8,9 +8,10 @@ import pytest
 
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.errors import TransitionNotAllowedError
+from scheduler.domain.fingerprint import fingerprint
 from scheduler.domain.job import Job
 from scheduler.domain.retry import FailureKind
-from scheduler.domain.state import FINAL_STATES, TRANSITIONS, WAITING_STATES, JobState, may_become
+from scheduler.domain.state import FINAL_STATES, REQUEUEABLE_STATES, TRANSITIONS, WAITING_STATES, JobState, may_become
 from tests.support.builders import NOW, a_failure, a_job, a_worker_id
 
 LATER = NOW + timedelta(days=2)
@@ -218,3 +219,26 @@ def test_the_refusal_names_both_ends() -> None:
         a_job(JobState.SUCCEEDED).requeue(LATER)
 
     assert (refusal.value.current, refusal.value.target) == (JobState.SUCCEEDED, JobState.QUEUED)
+
+
+def test_a_job_that_an_error_ended_bears_the_fingerprint_of_its_kind() -> None:
+    running = a_job(JobState.RUNNING, attempts=3)
+    failed = running.fail(a_failure(FailureKind.PERMANENT, "no user 1"), LATER, 0.5)
+    dead = running.fail(a_failure(error="no user 2"), LATER, 0.5)
+    lost = running.lose(LATER)
+
+    assert failed.error_fingerprint == dead.error_fingerprint == fingerprint("email.send", "no user 3")
+    assert lost.error_fingerprint == fingerprint("email.send", "worker lost in 1 of 3 attempts")
+
+
+def test_a_job_that_no_error_ended_bears_no_fingerprint() -> None:
+    running = a_job(JobState.RUNNING)
+    dead = a_job(JobState.DEADLETTER, error_fingerprint="0" * 16)
+
+    for job in (running.fail(a_failure(), LATER, 0.5), running.succeed(LATER), running.cancel(LATER)):
+        assert job.error_fingerprint == ""
+    assert dead.requeue(LATER).error_fingerprint == ""
+
+
+def test_a_requeue_leaves_every_final_state_but_success() -> None:
+    assert FINAL_STATES - {JobState.SUCCEEDED} == REQUEUEABLE_STATES

@@ -4,17 +4,18 @@ WITH applied AS (
     SET state = c.state, version = c.version, op_id = c.op_id, attempts = c.attempts, losses = c.losses,
         run_at = c.run_at, queued_at = c.queued_at, updated_at = c.updated_at, started_at = c.started_at,
         finished_at = c.finished_at, worker_id = c.worker_id, last_outcome = c.last_outcome, last_error = c.last_error,
+        error_fingerprint = c.error_fingerprint,
         progress = c.progress, progress_message = c.progress_message, progress_at = c.progress_at,
         payload = COALESCE(c.payload, j.payload), result = COALESCE(c.result, j.result)
     FROM unnest(
         %(id)s::UUID[], %(version)s::INT8[], %(op_id)s::UUID[], %(state)s::TEXT[], %(attempts)s::INT4[],
         %(losses)s::INT4[], %(run_at)s::TIMESTAMPTZ[], %(queued_at)s::TIMESTAMPTZ[], %(updated_at)s::TIMESTAMPTZ[],
         %(started_at)s::TIMESTAMPTZ[], %(finished_at)s::TIMESTAMPTZ[], %(worker_id)s::UUID[], %(last_outcome)s::TEXT[],
-        %(last_error)s::TEXT[], %(progress)s::FLOAT8[], %(progress_message)s::TEXT[], %(progress_at)s::TIMESTAMPTZ[],
-        %(payload)s::TEXT[], %(result)s::TEXT[]
+        %(last_error)s::TEXT[], %(error_fingerprint)s::TEXT[], %(progress)s::FLOAT8[], %(progress_message)s::TEXT[],
+        %(progress_at)s::TIMESTAMPTZ[], %(payload)s::TEXT[], %(result)s::TEXT[]
     ) AS c (
         id, version, op_id, state, attempts, losses, run_at, queued_at, updated_at, started_at, finished_at, worker_id,
-        last_outcome, last_error, progress, progress_message, progress_at, payload, result
+        last_outcome, last_error, error_fingerprint, progress, progress_message, progress_at, payload, result
     )
     WHERE j.id = c.id AND (j.version = c.version - 1 OR (j.version = c.version AND j.op_id = c.op_id))
     RETURNING j.id
