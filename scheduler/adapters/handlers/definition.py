@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, Never, TypeVar, cast
 
 from scheduler.adapters.handlers.payload import PayloadReader
 from scheduler.application.ports.handlers import JobContext
 
-PayloadT = TypeVar("PayloadT")
-ResultT = TypeVar("ResultT")
+PayloadT_contra = TypeVar("PayloadT_contra", contravariant=True)
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
 class Executor(StrEnum):
@@ -24,24 +24,28 @@ class Executor(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandlerDefinition(Generic[PayloadT, ResultT]):
+class HandlerDefinition(Generic[PayloadT_contra, ResultT_co]):
     """A function, and the job type whose jobs it does. Called, it is the function alone: nothing is checked."""
 
     job_type: str
-    function: Callable[[PayloadT, JobContext], ResultT]
+    function: Callable[[PayloadT_contra, JobContext], ResultT_co]
     """Returns a result, or the coroutine of one where the executor is ASYNC."""
     payload: PayloadReader
     executor: Executor
 
-    def __call__(self, payload: PayloadT, context: JobContext) -> ResultT:
+    def __call__(self, payload: PayloadT_contra, context: JobContext) -> ResultT_co:
         """Call the function."""
         return self.function(payload, context)
 
+    def call(self, payload: str | None, context: JobContext) -> ResultT_co:
+        """Read the payload from JSON and call the function; raise PermanentError when it cannot be read."""
+        return self.function(cast("PayloadT_contra", self.payload.read(payload)), context)
+
     @property
-    def __wrapped__(self) -> Callable[[PayloadT, JobContext], ResultT]:
+    def __wrapped__(self) -> Callable[[PayloadT_contra, JobContext], ResultT_co]:
         """Return the function, for whoever wants its signature or its documentation."""
         return self.function
 
 
-AnyDefinition = HandlerDefinition[object, object]
-"""A definition whose types only its own reader and function know."""
+AnyDefinition = HandlerDefinition[Never, object]
+"""A definition of any types."""
