@@ -1,5 +1,7 @@
 import asyncio
+import os
 import socket
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import grpc.aio
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 
+from scheduler.adapters.embedded.ports import free_port
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.application.errors import PortInUseError
 from tests.integration.grpc_refusals import details, refusal
@@ -96,6 +99,31 @@ async def test_a_port_in_use_is_named(api: Api) -> None:
             with pytest.raises(PortInUseError) as caught:
                 await server.start()
             assert caught.value.port == port
+
+
+@over_loopback
+async def test_a_port_in_use_is_told_by_us_alone(api: Api) -> None:
+    command = [sys.executable, "-m", "scheduler.entrypoints.cli", "up", "--backend", "memory"]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        f"--grpc-port={api.port}",
+        f"--metrics-port={free_port()}",
+        env={**os.environ, "LOG_LEVEL": "CRITICAL"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert (await process.communicate())[1].decode() == f"scheduler: port {api.port} is already in use\n"
+    assert process.returncode == 1
+
+
+@over_loopback
+async def test_of_many_calls_at_once_none_is_dropped(api: Api) -> None:
+    async def watched(job_id: str) -> list[int]:
+        return [event.state async for event in api.stub.WatchJob(pb.WatchJobRequest(job_id=job_id))]
+
+    job = pb.Job(type="noop", priority=pb.PRIORITY_LOW)
+    job_id = (await api.stub.SubmitJob(pb.SubmitJobRequest(job=job))).job_id
+    await api.stub.CancelJob(pb.CancelJobRequest(job_id=job_id))
+    assert await asyncio.gather(*[watched(job_id) for _ in range(4_000)]) == [[pb.JOB_STATE_CANCELLED]] * 4_000
 
 
 @over_loopback

@@ -123,10 +123,12 @@ class ApiServer:
 
     def _bind(self, server: grpc.aio.Server) -> int:
         host, port = self._options.host, self._options.port
+        # Asked first, for gRPC writes to standard error why it cannot bind, and tells its caller nothing.
+        _require_bindable(host, port, share_port=self._options.share_port)
         try:
             return server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError as error:
-            raise _why_not_bound(host, port) from error
+            raise PortInUseError(port) from error  # since a moment ago
 
 
 def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
@@ -135,6 +137,10 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", int(options.share_port)),
         ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
         ("grpc.max_send_message_length", -1),
+        # Of more than 1,000 calls that wait for Python at once gRPC drops some at random, as CANCELLED: a burst of watches
+        # is no overload, and `maximum_concurrent_rpcs` says RESOURCE_EXHAUSTED.
+        ("grpc.server.max_pending_requests", options.max_calls),
+        ("grpc.server.max_pending_requests_hard_limit", options.max_calls),
         ("grpc.max_connection_age_ms", _millis(options.connection_age)),
         ("grpc.max_connection_age_grace_ms", _millis(options.connection_grace)),
         # Find clients that vanished, for each may hold a watch; and let clients look for us as often.
@@ -149,14 +155,17 @@ def _millis(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
 
 
-def _why_not_bound(host: str, port: int) -> Exception:
-    """Ask the system for the reason, which gRPC writes to its own log only."""
+def _require_bindable(host: str, port: int, *, share_port: bool) -> None:
+    """Raise PortInUseError, or an OSError that names the address, unless a server may listen there."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(share_port))
             probe.bind(address)
-            probe.listen()
+            if not share_port:  # among those that share, one that listens would be sent clients
+                probe.listen()
     except OSError as error:
-        return PortInUseError(port) if error.errno == errno.EADDRINUSE else error
-    return PortInUseError(port)  # it was, a moment ago
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(port) from error
+        raise OSError(error.errno, f"cannot serve on {host}:{port}: {error.strerror}") from error
