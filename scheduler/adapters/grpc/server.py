@@ -137,8 +137,8 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", int(options.share_port)),
         ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
         ("grpc.max_send_message_length", -1),
-        # Of more than 1,000 calls that wait for Python at once gRPC drops some at random, as CANCELLED: a burst of watches
-        # is no overload, and `maximum_concurrent_rpcs` says RESOURCE_EXHAUSTED.
+        # Of more than 1,000 calls that wait for Python gRPC drops some at random, as CANCELLED. A burst of watches is
+        # no overload, and `maximum_concurrent_rpcs` says RESOURCE_EXHAUSTED.
         ("grpc.server.max_pending_requests", options.max_calls),
         ("grpc.server.max_pending_requests_hard_limit", options.max_calls),
         ("grpc.max_connection_age_ms", _millis(options.connection_age)),
