@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Sequence
 
 from scheduler.application.deadline import time_limit
-from scheduler.application.dto import QueueEntry
+from scheduler.application.dto import ProgressNote, QueueEntry
 from scheduler.application.errors import QueueUnavailableError
 from scheduler.application.ports.event_bus import EventBus
 from scheduler.application.ports.job_queue import JobQueue
 from scheduler.application.ports.telemetry import FaultTelemetry
-from scheduler.domain.events import AttemptRevoked, Event, JobChanged
+from scheduler.domain.events import AttemptRevoked, Event, JobChanged, JobProgressed
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
 from scheduler.domain.state import JobState
@@ -55,6 +55,11 @@ class BestEffortQueue:
         if events:
             await self._try(self._bus.publish(events))
 
+    async def tell_progress(self, notes: Sequence[ProgressNote]) -> None:
+        """Tell watchers how far attempts are."""
+        if notes:
+            await self._try(self._bus.publish([_progressed(note) for note in notes]))
+
     async def _try(self, command: Awaitable[None]) -> None:
         try:
             with time_limit(HINT_SECONDS):
@@ -68,3 +73,8 @@ def queue_entry(job: Job) -> QueueEntry | None:
     if job.state is not JobState.QUEUED or job.queued_at is None:
         return None
     return QueueEntry(job_id=job.id, priority=job.priority, queued_at=job.queued_at)
+
+
+def _progressed(note: ProgressNote) -> JobProgressed:
+    job_id, fence = note.attempt_id
+    return JobProgressed(job_id=job_id, version=fence, progress=note.progress)

@@ -17,48 +17,14 @@ from scheduler.application.ports.event_bus import EventBus, Subscription
 from scheduler.application.ports.job_repository import JobRepository
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import FaultTelemetry
+from scheduler.application.watcher import Watcher
 from scheduler.domain.errors import SchedulerError
-from scheduler.domain.events import JobChanged
+from scheduler.domain.events import Event, JobChanged, JobProgressed
 from scheduler.domain.ids import JobId
-from scheduler.domain.job import Job
 
 MAX_WATCHERS = 10_000
 POLL_SECONDS = 5.0
 POLL_SECONDS_WITHOUT_HINTS = 0.5
-
-
-class Watcher:
-    """One stream's view of one job: always the newest state read, never a backlog."""
-
-    def __init__(self, job_id: JobId) -> None:
-        self.job_id = job_id
-        self._job: Job | None = None
-        self._error: SchedulerError | None = None
-        self._news = asyncio.Event()
-
-    @property
-    def has_state(self) -> bool:
-        """Tell whether the job was read at least once."""
-        return self._job is not None
-
-    def show(self, job: Job) -> None:
-        """Offer a state; an older one than the last is ignored."""
-        if self._job is None or job.version > self._job.version:
-            self._job = job
-            self._news.set()
-
-    def fail(self, error: SchedulerError) -> None:
-        """End the watch with an error."""
-        self._error = error
-        self._news.set()
-
-    async def next(self) -> Job:
-        """Wait for a newer state; raises what ended the watch."""
-        await self._news.wait()
-        self._news.clear()
-        if self._error is not None or self._job is None:
-            raise self._error or JobNotFoundError(self.job_id)
-        return self._job
 
 
 class WatchHub:
@@ -121,11 +87,18 @@ class WatchHub:
                 self._subscription = subscription
                 self._mark(list(self._watchers))
                 async for event in subscription.events():
-                    if isinstance(event, JobChanged) and event.job_id in self._watchers:
-                        self._mark([event.job_id])
+                    self._take(event)
         finally:
             self._subscription, self._subscribed = None, set()
             self._wake.set()
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, JobChanged) and event.job_id in self._watchers:
+            self._mark([event.job_id])
+        if isinstance(event, JobProgressed):
+            behind = [watcher for watcher in self._watchers.get(event.job_id, ()) if not watcher.hear(event)]
+            if behind:
+                self._mark([event.job_id])
 
     def _mark(self, ids: list[JobId]) -> None:
         self._due.update(ids)

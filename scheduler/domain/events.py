@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from scheduler.domain.ids import AttemptId, JobId, WorkerId
+from scheduler.domain.progress import Progress
 from scheduler.domain.state import JobState
 
 
@@ -22,6 +23,15 @@ class JobChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgressed:
+    """The attempt that runs under this version, its fence, said how far it is; the store may know it a little later."""
+
+    job_id: JobId
+    version: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRevoked:
     """A running attempt lost its job (cancelled, recovered): its worker stops it."""
 
@@ -29,4 +39,4 @@ class AttemptRevoked:
     attempt_id: AttemptId
 
 
-Event = WorkArrived | JobChanged | AttemptRevoked
+Event = WorkArrived | JobChanged | JobProgressed | AttemptRevoked

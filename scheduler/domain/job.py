@@ -91,6 +91,11 @@ class Job:
         return self.state in FINAL_STATES
 
     @property
+    def running_progress(self) -> Progress | None:
+        """Return what the attempt that runs now said last; None when none runs or it has said nothing."""
+        return self.progress if self.state is JobState.RUNNING else None
+
+    @property
     def attempt_id(self) -> AttemptId:
         """Name the attempt that runs now; meaningful only while RUNNING."""
         return AttemptId(self.id, Fence(self.version))

@@ -4,15 +4,20 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from scheduler.application.ports.event_bus import Subscription
-from scheduler.domain.events import AttemptRevoked, Event, JobChanged, WorkArrived
+from scheduler.domain.events import AttemptRevoked, Event, JobChanged, JobProgressed, WorkArrived
 from scheduler.domain.ids import AttemptId, Fence, JobId
+from scheduler.domain.progress import Progress
 from scheduler.domain.state import JobState
 from tests.support.backends import QueueBackend, Run
-from tests.support.builders import a_job_id, a_worker_id
+from tests.support.builders import MICROSECOND, NOW, a_job_id, a_worker_id, progress_at
 
 
 def changed(job_id: JobId, version: int = 2) -> JobChanged:
     return JobChanged(job_id=job_id, version=version, state=JobState.RUNNING, attempts=3)
+
+
+def progressed(job_id: JobId, progress: Progress) -> JobProgressed:
+    return JobProgressed(job_id=job_id, version=2**40, progress=progress)
 
 
 async def heard_until(last: Event, subscription: Subscription) -> list[Event]:
@@ -41,6 +46,7 @@ def test_a_subscription_hears_only_what_it_asked_for(run: Run, broker: QueueBack
     everything: tuple[Event, ...] = (
         WorkArrived(),
         changed(other),
+        progressed(other, progress_at(50)),
         AttemptRevoked(worker_id=theirs, attempt_id=attempt),
         AttemptRevoked(worker_id=mine, attempt_id=attempt),
         changed(watched),
@@ -52,7 +58,7 @@ def test_a_subscription_hears_only_what_it_asked_for(run: Run, broker: QueueBack
             await broker.bus.publish(everything)
             return await heard_until(everything[-1], subscription)
 
-    assert run(listen()) == [everything[3], everything[4]]
+    assert run(listen()) == [everything[-2], everything[-1]]
 
 
 def test_an_event_comes_as_it_was_sent_and_in_order(run: Run, broker: QueueBackend) -> None:
@@ -67,6 +73,26 @@ def test_an_event_comes_as_it_was_sent_and_in_order(run: Run, broker: QueueBacke
             return await heard_until(sent[-1], subscription)
 
     assert run(listen()) == sent
+
+
+def test_progress_comes_as_it_was_said_and_in_order(run: Run, broker: QueueBackend) -> None:
+    job_id = a_job_id()
+    said = [
+        progress_at(0, message=""),
+        progress_at(1 / 3, NOW + MICROSECOND, "é\n'%s' progress 1 2 3"),
+        progress_at(1e-06, message="x" * 256),
+        progress_at(100, message=" "),
+    ]
+    sent = [progressed(job_id, each) for each in said]
+
+    async def listen() -> list[Event]:
+        async with broker.bus.subscribe() as subscription:
+            await subscription.watch_jobs([job_id])
+            await broker.bus.publish([*sent[:2], changed(job_id)])
+            await broker.bus.publish(sent[2:])
+            return await heard_until(sent[-1], subscription)
+
+    assert run(listen()) == [*sent[:2], changed(job_id), *sent[2:]]
 
 
 def test_a_job_can_be_watched_and_unwatched_at_any_time(run: Run, broker: QueueBackend) -> None:

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
@@ -35,9 +36,10 @@ from scheduler.application.use_cases.submit_jobs import SubmitJobs
 from scheduler.application.use_cases.watch_job import WatchJob
 from scheduler.application.watch_hub import WatchHub
 from scheduler.domain.errors import SchedulerError
-from scheduler.domain.events import JobChanged
+from scheduler.domain.events import JobChanged, JobProgressed
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job, ended_attempt
+from scheduler.domain.progress import Progress
 from tests.support.backends import eventually
 from tests.support.builders import a_failure, a_worker_id, an_op_id
 from tests.support.memory import fixed_clock_backends
@@ -197,6 +199,13 @@ class Api:
         changed = JobChanged(job_id=after.id, version=after.version, state=after.state, attempts=after.attempts)
         await self.queue.bus.publish([changed])
         return after
+
+    async def progress(self, job_id: str, percent: float, message: str) -> None:
+        """Say how far a job is, as its worker does; the store learns of it later."""
+        job = await self.job(job_id)
+        self.clock.advance(timedelta(milliseconds=1))
+        said = Progress.said(percent, message, at=self.clock.now())
+        await self.queue.bus.publish([JobProgressed(job_id=job.id, version=job.version, progress=said)])
 
     async def job(self, job_id: str) -> Job:
         """Read a job behind the server's back."""

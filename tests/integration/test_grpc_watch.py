@@ -54,6 +54,25 @@ async def test_a_watch_shows_the_current_state_at_once_then_each_change_and_ends
 
 
 @over_loopback
+async def test_progress_is_shown_under_the_version_that_runs(api: Api) -> None:
+    job_id = await submitted(api)
+    await api.start(job_id)
+    stream = watch(api, job_id)
+    events = [await event_of(stream)]
+    for percent, message in ((10, "reading"), (60, "writing")):
+        await api.progress(job_id, percent, message)
+        events.append(await event_of(stream))
+    await api.succeed(job_id)
+    events += await all_of(aiter(stream))
+    assert [(event.version, event.message, event.progress, event.progress_message) for event in events] == [
+        (2, "running, attempt 1 of 3", 0.0, ""),
+        (2, "running, attempt 1 of 3, 10 %: reading", 10.0, "reading"),
+        (2, "running, attempt 1 of 3, 60 %: writing", 60.0, "writing"),
+        (3, "succeeded, attempt 1 of 3", 0.0, ""),
+    ]
+
+
+@over_loopback
 async def test_a_watch_goes_on_after_the_version_it_was_told(api: Api) -> None:
     job_id = await submitted(api)
     stream = watch(api, job_id, after_version=1)

@@ -173,14 +173,16 @@ class SchedulerClient:
                 return
 
     async def watch(self, job_id: str, *, after_version: int = 0) -> AsyncGenerator[EventView]:
-        """Yield a job's changes up to its final state, across restarts of servers, each version once."""
-        failures = 0
+        """Yield a job's changes and progress up to its final state, across restarts of servers, each once."""
+        failures, last = 0, None
         while True:
             try:
                 async with aclosing(self._watch_once(job_id, after_version)) as events:
                     async for event in events:
                         after_version, failures = event.version, 0
-                        yield event
+                        if event != last:  # a resumed watch begins with the progress that is known
+                            last = event
+                            yield event
             except ClientError as error:
                 failures += 1
                 if error.status not in _GONE or failures > self._patience.resumes:

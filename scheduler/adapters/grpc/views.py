@@ -10,12 +10,13 @@ from scheduler.application.dto import JobDetails, QueueDepth, QueueStats, Submit
 from scheduler.domain.attempt import Attempt
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
+from scheduler.domain.progress import Progress
 from scheduler.domain.state import JobState
 
 _WORDS: Mapping[JobState, str] = {
     JobState.SCHEDULED: "scheduled for {at}",
     JobState.QUEUED: "queued",
-    JobState.RUNNING: "running, {attempt}",
+    JobState.RUNNING: "running, {attempt}{progress}",
     JobState.RETRYING: "retrying at {at} after {attempt}",
     JobState.SUCCEEDED: "succeeded, {attempt}",
     JobState.FAILED: "failed, {attempt}: no retry can help",
@@ -54,6 +55,8 @@ def job_status(job: Job) -> pb.JobStatus:
         worker_id=str(job.worker_id) if job.worker_id else "",
         labels=job.labels,
         losses=job.losses,
+        progress=job.progress.percent if job.progress else 0.0,
+        progress_message=job.progress.message if job.progress else "",
     )
 
 
@@ -66,22 +69,31 @@ def job_details(details: JobDetails) -> pb.JobStatus:
 
 
 def job_event(job: Job) -> pb.JobEvent:
-    """Show a job's latest change."""
+    """Show a job's latest change: its transition, or what its running attempt has said since."""
+    progress, latest = job.progress, job.running_progress
     return pb.JobEvent(
         job_id=str(job.id),
         state=STATE_NUMBERS[job.state],
         message=in_words(job),
-        timestamp=from_datetime(job.updated_at),
+        timestamp=from_datetime(latest.at if latest else job.updated_at),
         attempts=job.attempts,
         version=job.version,
         last_error=job.last_error,
+        progress=progress.percent if progress else 0.0,
+        progress_message=progress.message if progress else "",
     )
 
 
 def in_words(job: Job) -> str:
     """Say where a job stands, for people."""
     words = _WORDS_AGAIN if job.state is JobState.QUEUED and job.attempts else _WORDS[job.state]
-    return words.format(attempt=f"attempt {job.attempts} of {job.max_attempts}", at=_moment(job.run_at))
+    attempt = f"attempt {job.attempts} of {job.max_attempts}"
+    return words.format(attempt=attempt, at=_moment(job.run_at), progress=_progress(job.running_progress))
+
+
+def _progress(progress: Progress | None) -> str:
+    """Say how far an attempt is, rounded down, for 100 % is said of what is done."""
+    return "" if progress is None else f", {int(progress.percent)} %: {progress.message}".removesuffix(": ")
 
 
 def _moment(at: datetime) -> str:

@@ -7,7 +7,7 @@ from threading import Lock
 
 from scheduler.application.errors import QueueUnavailableError
 from scheduler.application.ports.event_bus import EventBus, Subscription
-from scheduler.domain.events import AttemptRevoked, Event, JobChanged, WorkArrived
+from scheduler.domain.events import AttemptRevoked, Event, JobChanged, JobProgressed, WorkArrived
 from scheduler.domain.ids import JobId, WorkerId
 
 _MAX_UNHEARD = 10_000
@@ -25,11 +25,11 @@ class MemorySubscription(Subscription):
         self._loop = asyncio.get_running_loop()
 
     async def watch_jobs(self, ids: Sequence[JobId]) -> None:
-        """Hear JobChanged of these jobs too."""
+        """Hear JobChanged and JobProgressed of these jobs too."""
         self._watched.update(ids)
 
     async def unwatch_jobs(self, ids: Sequence[JobId]) -> None:
-        """Hear JobChanged of these jobs no longer."""
+        """Hear of these jobs no longer."""
         self._watched.difference_update(ids)
 
     async def events(self) -> AsyncIterator[Event]:
@@ -55,7 +55,7 @@ class MemorySubscription(Subscription):
                 return self._work
             case AttemptRevoked(worker_id=worker_id):
                 return worker_id == self._worker_id
-            case JobChanged(job_id=job_id):
+            case JobChanged(job_id=job_id) | JobProgressed(job_id=job_id):
                 return job_id in self._watched
 
 

@@ -14,11 +14,11 @@ class Subscription(Protocol):
 
     @abstractmethod
     async def watch_jobs(self, ids: Sequence[JobId]) -> None:
-        """Hear JobChanged of these jobs too."""
+        """Hear JobChanged and JobProgressed of these jobs too."""
 
     @abstractmethod
     async def unwatch_jobs(self, ids: Sequence[JobId]) -> None:
-        """Hear JobChanged of these jobs no longer."""
+        """Hear of these jobs no longer."""
 
     @abstractmethod
     def events(self) -> AsyncIterator[Event]:

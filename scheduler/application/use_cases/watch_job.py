@@ -9,13 +9,16 @@ from scheduler.domain.job import Job
 
 
 class WatchJob:
-    """A watcher sees strictly increasing versions; some may be skipped, the newest never, a final one is the last."""
+    """A watcher sees strictly increasing versions; some may be skipped, the newest never, a final one is the last.
+
+    While a version runs it is shown again whenever its progress is news.
+    """
 
     def __init__(self, *, hub: WatchHub) -> None:
         self._hub = hub
 
     async def execute(self, job_id: JobId, after_version: int | None = None) -> AsyncGenerator[Job]:
-        """Yield the current state unless it is `after_version` itself, then newer ones.
+        """Yield the current state unless it is `after_version` itself without progress, then newer ones.
 
         Raises JobNotFoundError, UnknownVersionError, TooManyWatchersError, ServerStoppingError, StoreUnavailableError.
         """
@@ -24,10 +27,8 @@ class WatchJob:
             job = await watcher.next()
             if seen > job.version:
                 raise UnknownVersionError(job_id, seen, job.version)
-            while True:
-                if job.version > seen:
-                    seen = job.version
-                    yield job
-                if job.is_final:
-                    return
+            if seen < job.version or job.running_progress is not None:
+                yield job
+            while not job.is_final:
                 job = await watcher.next()
+                yield job

@@ -8,7 +8,7 @@ from scheduler.application.loops import run_until, spread, wait_until
 from scheduler.application.ports.event_bus import EventBus
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import FaultTelemetry
-from scheduler.domain.events import AttemptRevoked, Event, JobChanged, WorkArrived
+from scheduler.domain.events import AttemptRevoked, Event, JobChanged, JobProgressed, WorkArrived
 from scheduler.domain.ids import AttemptId, WorkerId
 
 RECONNECT_SECONDS = 1.0
@@ -60,7 +60,7 @@ class Wakeups:
                 self.work.set()
             case AttemptRevoked(attempt_id=attempt_id):
                 revoke(attempt_id)
-            case JobChanged():
+            case JobChanged() | JobProgressed():
                 pass
             case _:
                 assert_never(event)

@@ -83,7 +83,7 @@ def _fields(job: JobView) -> Mapping[str, str | Text]:
         "priority": job.priority,
         "attempts": f"{job.attempts} of {job.max_attempts}" + (f", {job.losses} lost" if job.losses else ""),
         "last error": printable(job.last_error),
-        "progress": f"{job.progress:.0f} % {printable(job.progress_message)}" if job.progress else "",
+        "progress": _progress(job),
         "labels": printable(" ".join(f"{key}={value}" for key, value in sorted(job.labels.items()))),
         "created": moment(job.created_at),
         "run at": moment(job.run_at),
@@ -95,6 +95,12 @@ def _fields(job: JobView) -> Mapping[str, str | Text]:
         "payload": printable(job.payload or ""),
         "result": printable(job.result or ""),
     }
+
+
+def _progress(job: JobView) -> str:
+    if not (job.progress or job.progress_message):
+        return ""
+    return printable(f"{int(job.progress)} % {job.progress_message}").rstrip()
 
 
 def attempt_table(attempts: Sequence[AttemptView]) -> Table:

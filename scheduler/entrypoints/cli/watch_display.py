@@ -35,8 +35,7 @@ def watch_display(job_id: str, *, as_json: bool) -> Iterator[Show]:
 
 
 def _print_event(event: EventView) -> None:
-    progress = f" {event.progress:.0f} % {event.progress_message}".rstrip() if event.progress else ""
-    print_line(f"{moment(event.at)} {event.job_id} v{event.version} {_what_happened(event)}{printable(progress)}")
+    print_line(f"{moment(event.at)} {event.job_id} v{event.version} {_what_happened(event)}")
 
 
 def _what_happened(event: EventView) -> str:
@@ -82,9 +81,5 @@ def _transitions(events: list[EventView]) -> Table:
 
 def _progress(event: EventView) -> Table:
     row = Table.grid(padding=(0, 1))
-    row.add_row(
-        ProgressBar(total=100, completed=event.progress, width=40),
-        f"{event.progress:.0f} %",
-        printable(event.progress_message),
-    )
+    row.add_row(ProgressBar(total=100, completed=event.progress, width=40), f"{int(event.progress)} %")
     return row

@@ -10,7 +10,8 @@ from scheduler.adapters.http.progress import LoopProgress
 from scheduler.application.errors import JobNotFoundError, StoreRejectedError
 from scheduler.application.loops import Loop, LoopServices
 from scheduler.application.use_cases.watch_job import WatchJob
-from scheduler.application.watch_hub import POLL_SECONDS, Watcher, WatchHub
+from scheduler.application.watch_hub import POLL_SECONDS, WatchHub
+from scheduler.application.watcher import Watcher
 from scheduler.domain.ids import JobId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.state import JobState

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -5,12 +6,14 @@ import pytest
 
 from scheduler.adapters.grpc import client_mapping, views
 from scheduler.adapters.grpc.client_views import AttemptView, EventView, JobView, QueueStatsView, QueueView
+from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.application.dto import JobDetails, QueueDepth, QueueStats
 from scheduler.domain.attempt import Attempt, AttemptOutcome
 from scheduler.domain.ids import AttemptId, Fence
+from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
-from tests.support.builders import NOW, SECOND, a_job, a_job_id, a_worker_id
+from tests.support.builders import NOW, SECOND, a_job, a_job_id, a_worker_id, progress_at
 
 
 @pytest.mark.parametrize("state", JobState)
@@ -77,6 +80,40 @@ def test_each_state_is_said_in_words(state: JobState, words: str) -> None:
 
 def test_a_job_that_waits_again_says_after_which_attempt() -> None:
     assert views.in_words(a_job(JobState.RUNNING).lose(NOW)) == "queued again after attempt 1 of 3"
+
+
+@pytest.mark.parametrize("show", [views.job_status, lambda job: views.job_details(JobDetails(job=job, payload=None))])
+@pytest.mark.parametrize("move", [lambda job: job, lambda job: job.succeed(NOW), lambda job: job.lose(NOW)])
+def test_a_job_shows_what_its_last_attempt_said_last(
+    show: Callable[[Job], pb.JobStatus], move: Callable[[Job], Job]
+) -> None:
+    view = client_mapping.job_view(show(move(a_job(JobState.RUNNING, progress=progress_at(12.5)))))
+
+    assert (view.progress, view.progress_message) == (12.5, "copying")
+
+
+def test_an_event_of_progress_says_it_in_words_and_when_it_was_said() -> None:
+    job = a_job(JobState.RUNNING, progress=progress_at(99.9, NOW + SECOND))
+
+    event = client_mapping.event_view(views.job_event(job))
+
+    assert (event.version, event.progress, event.progress_message) == (job.version, 99.9, "copying")
+    assert (event.at, event.message) == (NOW + SECOND, "running, attempt 1 of 3, 99 %: copying")
+
+
+def test_progress_without_a_message_is_said_in_words_all_the_same() -> None:
+    job = a_job(JobState.RUNNING, progress=progress_at(0, message=""))
+
+    assert views.in_words(job) == "running, attempt 1 of 3, 0 %"
+
+
+def test_an_event_of_an_end_keeps_the_progress_and_speaks_of_the_end() -> None:
+    job = a_job(JobState.RUNNING, progress=progress_at(99.9, NOW + SECOND)).succeed(NOW + 2 * SECOND)
+
+    event = client_mapping.event_view(views.job_event(job))
+
+    assert (event.progress, event.progress_message) == (99.9, "copying")
+    assert (event.at, event.message) == (NOW + 2 * SECOND, "succeeded, attempt 1 of 3")
 
 
 @pytest.mark.parametrize("outcome", [None, *AttemptOutcome])
