@@ -106,16 +106,16 @@ def _check_labels(labels: Mapping[str, str]) -> None:
     for key, value in labels.items():
         if not key:
             raise InvalidFieldError("labels", "a key must not be empty")
-        _check_text("labels", key, MAX_LABEL_KEY_BYTES)
+        _check_text("labels", key, MAX_LABEL_KEY_BYTES, subject="a key ")
         _check_text(f"labels[{key}]", value, MAX_LABEL_VALUE_BYTES)
 
 
-def _check_text(field_name: str, text: str, max_bytes: int) -> None:
+def _check_text(field_name: str, text: str, max_bytes: int, subject: str = "") -> None:
     if "\0" in text:
-        raise InvalidFieldError(field_name, "must not hold NUL")
+        raise InvalidFieldError(field_name, f"{subject}must not hold NUL")
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
-        raise InvalidFieldError(field_name, "must be valid UTF-8") from error
+        raise InvalidFieldError(field_name, f"{subject}must be valid UTF-8") from error
     if size > max_bytes:
-        raise InvalidFieldError(field_name, f"must be at most {max_bytes} bytes, is {size}")
+        raise InvalidFieldError(field_name, f"{subject}must be at most {max_bytes} bytes, is {size}")

@@ -39,10 +39,12 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 class Patience:
     """How long a call may take, retries included, and how often a broken watch is resumed without any news.
 
-    Times are seconds. Between two tries lie at least `first_pause` or so, growing up to `longest_pause`.
+    Times are seconds. A call is tried 2 to 5 times. Between two tries lie at least `first_pause` or so, growing up to
+    `longest_pause`.
     """
 
     seconds: float = 15.0
+    tries: int = 5
     resumes: int = 20
     first_pause: float = 0.2
     longest_pause: float = 3.0
@@ -53,9 +55,9 @@ class Patience:
 
 
 def _service_config(patience: Patience) -> str:
-    # gRPC spreads each wait at random by itself, and allows 5 attempts at most.
+    # gRPC spreads each wait at random by itself.
     retry = {
-        "maxAttempts": 5,
+        "maxAttempts": patience.tries,
         "initialBackoff": f"{patience.first_pause}s",
         "maxBackoff": f"{patience.longest_pause}s",
         "backoffMultiplier": 3,

@@ -1,8 +1,10 @@
 """All commands, put together."""
 
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,15 +19,26 @@ from scheduler.entrypoints.cli.watch_command import watch
 
 _PROCESSES = "Run the service"
 _CLIENT = "Use the service"
+_LAST_STREAM = 2
 
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character is no reason to fail.
             stream.reconfigure(errors="replace")
     build()(prog_name="scheduler")
+
+
+def _open_closed_streams() -> None:
+    """Give streams that whoever started us has closed a place to go, before a socket or a file gets their numbers."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
+        pass
+    os.close(number)
+    nowhere = Path(os.devnull)
+    sys.stdout, sys.stderr = sys.stdout or nowhere.open("w"), sys.stderr or nowhere.open("w")
 
 
 def build() -> typer.Typer:

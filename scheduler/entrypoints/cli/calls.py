@@ -4,19 +4,25 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from scheduler.adapters.grpc.client import SchedulerClient
+import typer
+
+from scheduler.adapters.grpc.client import Patience, SchedulerClient
 from scheduler.adapters.grpc.client_errors import ClientError
 
 T = TypeVar("T")
 _OUT_OF_REACH = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
 """Statuses that may mean that the address is the wrong one."""
+_PATIENCE = Patience(tries=3)
+"""Whoever sits at a terminal wants to know within a second or two that nobody answers."""
 
 
 def call(address: str, body: Callable[[SchedulerClient], Awaitable[T]]) -> T:
-    """Run `body` with an open client; Ctrl-C cancels it. Raises ClientError."""
+    """Run `body` with an open client; Ctrl-C cancels it. Raises ClientError, and BadParameter without an address."""
+    if not address:
+        raise typer.BadParameter("must not be empty", param_hint="--address")
 
     async def run() -> T:
-        async with SchedulerClient(address) as client:
+        async with SchedulerClient(address, patience=_PATIENCE) as client:
             return await body(client)
 
     try:

@@ -21,6 +21,7 @@ FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+_EXPECTED = (SchedulerError, OSError, UnicodeEncodeError)
 
 
 def reported(command: Command[P]) -> Callable[P, None]:
@@ -55,9 +56,9 @@ def complain(error: Exception, *, as_json: bool) -> int:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     print_error(_document(error) if as_json else f"scheduler: {_in_words(error)}")
-    if not isinstance(error, SchedulerError | OSError) and _wants_traceback():
+    if not isinstance(error, _EXPECTED) and _wants_traceback():
         traceback.print_exception(error)
-    return MISUSED if isinstance(error, InvalidFieldError) else FAILED
+    return MISUSED if isinstance(error, InvalidFieldError | UnicodeEncodeError) else FAILED
 
 
 def print_error(message: str | Mapping[str, object]) -> None:
@@ -74,6 +75,8 @@ def _in_words(error: Exception) -> str:
         return f"{error.status}: {fields or error.message}"
     if isinstance(error, SchedulerError | OSError):
         return str(error) or type(error).__name__
+    if isinstance(error, UnicodeEncodeError):  # from an argument, for streams replace what they cannot encode
+        return f"{error.object!r} is not valid UTF-8"
     return f"unexpected {type(error).__name__}: {error} (LOG_LEVEL=DEBUG shows where)"
 
 

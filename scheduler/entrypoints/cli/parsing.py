@@ -68,6 +68,8 @@ def read_payload(source: str | None) -> str | None:
     """Return the text itself, that of `@file`, or that of standard input for `-`; raise BadParameter."""
     if source is None or not (source == "-" or source.startswith("@")):
         return source
+    if source == "-" and sys.stdin is None:
+        raise typer.BadParameter("standard input is closed", param_hint="--payload")
     try:
         content = sys.stdin.buffer.read() if source == "-" else Path(source[1:]).read_bytes()
         return content.decode()

@@ -3,6 +3,8 @@
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -99,6 +101,62 @@ def test_a_service_that_does_not_answer_is_named_in_one_line() -> None:
 
     assert (ran.code, ran.stdout) == (1, "")
     assert ran.error_line.startswith(f"scheduler: UNAVAILABLE: {address}: ")
+
+
+def test_a_service_that_does_not_answer_is_given_up_before_the_library_would() -> None:
+    began = time.monotonic()
+
+    ran = run_program("queues", "--address", f"127.0.0.1:{free_port()}")
+
+    assert ran.code == 1
+    assert time.monotonic() - began < 4  # five tries take 5.6 s or so
+
+
+def test_an_empty_address_is_refused(tool: Tool) -> None:
+    ran = tool("queues", "--address", "")
+
+    assert ran.code == 2
+    assert "--address" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("get", "\udcff"), ("list", "--type", "\udcff"), ("queues", "--address", "\udcff:1")]
+)
+def test_an_argument_that_is_no_text_is_refused(arguments: Sequence[str], tool: Tool) -> None:
+    ran = tool(*arguments)
+
+    assert ran.code == 2
+    assert ran.error_line.endswith("is not valid UTF-8")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_may_be_closed(closed: str, tool: Tool) -> None:
+    job_id = tool.submit("noop", "--at", "+1h")
+    arguments = ["cancel", job_id, "--address", tool.address]
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tool("get", job_id, "--json").document["state"] == "CANCELLED"
+
+
+def test_a_payload_from_a_closed_stream_is_refused(tool: Tool) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *PROGRAM, "submit", "x", "--payload", "-", "--address", tool.address],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "standard input is closed" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["api", "up"])
