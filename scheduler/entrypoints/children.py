@@ -16,6 +16,8 @@ LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 """A child that lived this long counts as well: when it dies the pauses begin anew."""
 _MOST_DOUBLINGS = 10
+CANNOT_START = 1
+"""The exit code of a process that has said in one line why it cannot do its work."""
 
 
 @dataclass(kw_only=True)
@@ -32,12 +34,14 @@ class Child:
     _process: subprocess.Popen[bytes] | None = None
     _started_at: float = 0.0
     _failures: int = 0
+    _starts: int = 0
 
     def start(self) -> None:
         """Start it, with a pipe as standard input that nobody writes to: its end tells the child that we are gone."""
         command = [sys.executable, "-m", self.module, *self.arguments]
         environment = child_environment(**self.environment, SUPERVISED=1)
         self._started_at = time.monotonic()
+        self._starts += 1
         if self.log is None:
             self._process = _spawn(command, environment, None)
             return
@@ -53,6 +57,10 @@ class Child:
         """Return how it ended, or None while it runs."""
         return None if self._process is None else self._process.poll()
 
+    def could_not_start(self) -> bool:
+        """Tell whether its first run has ended soon, in an error. Later runs may meet an outage that passes."""
+        return self._starts == 1 and self.exit_code() == CANNOT_START and not self._is_steady()
+
     def is_due(self) -> bool:
         """Tell whether a child that ended may be started again: at once if it was steady, else after a longer pause."""
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures, _MOST_DOUBLINGS))
@@ -60,8 +68,7 @@ class Child:
 
     def restart(self) -> None:
         """Start it again."""
-        steady = time.monotonic() - self._started_at >= STEADY_SECONDS
-        self._failures = 0 if steady else self._failures + 1
+        self._failures = 0 if self._is_steady() else self._failures + 1
         self._close_pipe()
         self.start()
 
@@ -80,6 +87,9 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._close_pipe()
+
+    def _is_steady(self) -> bool:
+        return time.monotonic() - self._started_at >= STEADY_SECONDS
 
     def _close_pipe(self) -> None:
         if self._process is not None and self._process.stdin is not None:

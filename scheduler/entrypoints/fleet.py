@@ -14,7 +14,7 @@ from scheduler.adapters.logging.configuration import configure_logging
 from scheduler.adapters.prometheus.shared_files import clear, forget_gauges
 from scheduler.application.errors import PortInUseError
 from scheduler.entrypoints import api, worker
-from scheduler.entrypoints.children import STOP_SECONDS, Child, restart_dead, stop_all
+from scheduler.entrypoints.children import CANNOT_START, STOP_SECONDS, Child, restart_dead, stop_all
 from scheduler.entrypoints.runtime import STOP_SIGNALS
 from scheduler.entrypoints.settings import Settings, SettingsError
 
@@ -22,20 +22,22 @@ CHECK_SECONDS = 0.2
 
 
 def run_fleet(kind: str, processes: int, settings: Settings) -> int:
-    """Run `processes` children of a kind ("api" or "worker") until a signal; return the exit code."""
+    """Run `processes` children of a kind ("api" or "worker") until a signal; return the exit code.
+
+    They are started again when they die, unless one cannot even start: then all stop.
+    """
     configure_logging(level=settings.log_level, log_format=settings.log_format)
     _require_shareable(kind, settings)
     with tempfile.TemporaryDirectory(prefix="scheduler-metrics-") as directory:
         clear(Path(directory))
-        _watch([_child(kind, slot, directory) for slot in range(processes)], Path(directory), settings)
-    return 0
+        return _watch([_child(kind, slot, directory) for slot in range(processes)], Path(directory), settings)
 
 
 def _child(kind: str, slot: int, directory: str) -> Child:
     return Child(name=f"{kind} {slot}", arguments=[kind, "--slot", str(slot), "--metrics-directory", directory])
 
 
-def _watch(children: list[Child], directory: Path, settings: Settings) -> None:
+def _watch(children: list[Child], directory: Path, settings: Settings) -> int:
     log = structlog.get_logger("scheduler")
 
     def report(child: Child, code: int) -> None:
@@ -47,7 +49,10 @@ def _watch(children: list[Child], directory: Path, settings: Settings) -> None:
         for child in children:
             child.start()
         while not stopping.wait(CHECK_SECONDS):
+            if any(child.could_not_start() for child in children):
+                return CANNOT_START
             restart_dead(children, report)
+        return 0
     finally:
         stop_all(children, settings.grace_seconds + STOP_SECONDS)
 

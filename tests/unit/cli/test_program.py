@@ -177,6 +177,17 @@ def test_a_database_that_does_not_answer_is_one_line(command: str) -> None:
     assert "127.0.0.1" in ran.error_line
 
 
+@pytest.mark.parametrize("kind", ["api", "worker"])
+def test_several_processes_that_cannot_start_end_with_their_error(kind: str) -> None:
+    ports = {"METRICS_PORT": str(free_port()), "GRPC_PORT": str(free_port())}
+
+    ran = run_program(kind, "--processes", "2", environment={**UNREACHABLE, **ports})
+
+    assert (ran.code, ran.stdout) == (1, "")
+    (line,) = set(ran.stderr.splitlines())
+    assert line.startswith("scheduler: store is unavailable: ")
+
+
 def test_a_port_in_use_is_named_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]

@@ -27,10 +27,14 @@ def crash(mark: Path) -> None:
     sys.exit(3)
 
 
+def fail(_: Path) -> None:
+    sys.exit(1)
+
+
 def be_parent(mark: Path) -> None:
     Child(name="child", arguments=["live", str(mark)], module="tests.unit.entrypoints.child").start()
     time.sleep(60)
 
 
 if __name__ == "__main__":
-    {"live": live, "deaf": be_deaf, "crash": crash, "parent": be_parent}[sys.argv[1]](Path(sys.argv[2]))
+    {"live": live, "deaf": be_deaf, "crash": crash, "fail": fail, "parent": be_parent}[sys.argv[1]](Path(sys.argv[2]))

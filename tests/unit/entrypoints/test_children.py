@@ -117,6 +117,36 @@ def test_a_dead_child_is_started_again_after_longer_and_longer_pauses(
     assert mark.read_text() == "...."
 
 
+def test_a_child_that_says_at_once_that_it_fails_could_not_start(
+    mark: Path, clock: Clock, started: list[Child]
+) -> None:
+    one = child("fail", mark)
+    one.start()
+    started.append(one)
+    eventually(lambda: one.exit_code() is not None)
+    assert one.could_not_start()
+    clock.seconds += 60
+    assert not one.could_not_start()
+
+
+def test_a_child_that_crashes_is_worth_another_start(mark: Path, started: list[Child]) -> None:
+    one = child("crash", mark)
+    one.start()
+    started.append(one)
+    eventually(lambda: one.exit_code() is not None)
+    assert not one.could_not_start()
+
+
+def test_a_child_that_fails_after_an_earlier_run_is_worth_another_start(mark: Path, started: list[Child]) -> None:
+    one = child("fail", mark)
+    one.start()
+    started.append(one)
+    eventually(lambda: one.exit_code() is not None)
+    one.restart()
+    eventually(lambda: one.exit_code() is not None)
+    assert not one.could_not_start()
+
+
 def test_a_child_that_lives_is_left_alone(mark: Path, clock: Clock, started: list[Child]) -> None:
     one = child("live", mark)
     one.start()
