@@ -15,6 +15,7 @@ from scheduler.adapters.prometheus.shared_files import clear, forget_gauges
 from scheduler.application.errors import PortInUseError
 from scheduler.entrypoints import api, worker
 from scheduler.entrypoints.children import CANNOT_START, STOP_SECONDS, Child, restart_dead, stop_all
+from scheduler.entrypoints.handlers import check_handlers
 from scheduler.entrypoints.runtime import STOP_SIGNALS
 from scheduler.entrypoints.settings import Settings, SettingsError
 
@@ -28,13 +29,20 @@ def run_fleet(kind: str, processes: int, settings: Settings) -> int:
     """
     configure_logging(level=settings.log_level, log_format=settings.log_format)
     _require_shareable(kind, settings)
+    if kind == "worker" and (code := check_handlers(settings.worker_handlers)) != 0:
+        return code
     with tempfile.TemporaryDirectory(prefix="scheduler-metrics-") as directory:
         clear(Path(directory))
-        return _watch([_child(kind, slot, directory) for slot in range(processes)], Path(directory), settings)
+        children = [_child(kind, slot, directory, settings) for slot in range(processes)]
+        return _watch(children, Path(directory), settings)
 
 
-def _child(kind: str, slot: int, directory: str) -> Child:
-    return Child(name=f"{kind} {slot}", arguments=[kind, "--slot", str(slot), "--metrics-directory", directory])
+def _child(kind: str, slot: int, directory: str, settings: Settings) -> Child:
+    return Child(
+        name=f"{kind} {slot}",
+        arguments=[kind, "--slot", str(slot), "--metrics-directory", directory],
+        environment={"WORKER_HANDLERS": ",".join(settings.worker_handlers)},
+    )
 
 
 def _watch(children: list[Child], directory: Path, settings: Settings) -> int:

@@ -4,6 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Not at run time: `scheduler --help` must not wait for what reads payloads.
+    from collections.abc import Sequence
+
+    from scheduler.adapters.handlers.definition import AnyDefinition
 
 
 class Backend(StrEnum):
@@ -17,10 +24,12 @@ class Backend(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessOptions:
-    """How this process was started; both fields are set for one of `--processes N`."""
+    """How this process was started; the first two fields are set for one of `--processes N`."""
 
     slot: int | None = None
     metrics_directory: Path | None = None
+    handlers: "Sequence[AnyDefinition]" = ()
+    """Those of users, beside the built-in ones."""
 
     @property
     def shares_ports(self) -> bool:

@@ -16,7 +16,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from scheduler.domain.errors import SchedulerError
 
@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     metrics_host: str = "0.0.0.0"  # noqa: S104 - as above
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     worker_pool_size: int = Field(default=10, ge=1, le=10_000)
+    worker_handlers: Annotated[tuple[str, ...], NoDecode] = ()
     cockroachdb_host: str = "localhost"
     cockroachdb_port: int = Field(default=26257, ge=1, le=65535)
     cockroachdb_user: str = "root"
@@ -62,6 +63,19 @@ class Settings(BaseSettings):
     """Standard input is a pipe held by the process that started this one: stop when it closes."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["json", "console"] = "json"
+
+    @field_validator("worker_handlers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("worker_handlers")
+    @classmethod
+    def _are_modules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ValueError(f"{name!r} is not the name of a module, as in shop.tasks")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -1,15 +1,18 @@
 """`scheduler up`: everything in one command."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from scheduler.adapters.handlers.discovery import find_handlers
 from scheduler.entrypoints.api import METRICS_PORT as API_METRICS_PORT
 from scheduler.entrypoints.api import serve_api
 from scheduler.entrypoints.children import restart_dead
 from scheduler.entrypoints.fleet import CHECK_SECONDS, stop_event
+from scheduler.entrypoints.handlers import check_handlers
 from scheduler.entrypoints.process import Backend, ProcessOptions
 from scheduler.entrypoints.reaper import serve_reaper
 from scheduler.entrypoints.serving import run_parts
@@ -31,6 +34,7 @@ class UpOptions:
     api_processes: int = 1
     worker_processes: int = 1
     grace_seconds: float = 0.0
+    worker_handlers: Sequence[str] = ()
 
 
 class UpReporter(Protocol):
@@ -50,7 +54,9 @@ def run_up(options: UpOptions, reporter: UpReporter) -> int:
     grpc_port = GRPC_PORT if options.grpc_port is None else options.grpc_port
     metrics_port = API_METRICS_PORT if options.metrics_port is None else options.metrics_port
     if options.backend is Backend.MEMORY:
-        return _run_in_memory(grpc_port, metrics_port, reporter)
+        return _run_in_memory(options, grpc_port, metrics_port, reporter)
+    if (code := check_handlers(options.worker_handlers)) != 0:
+        return code
     stack = Stack(
         data_dir=options.data_dir,
         grpc_port=grpc_port,
@@ -58,6 +64,7 @@ def run_up(options: UpOptions, reporter: UpReporter) -> int:
         api_processes=options.api_processes,
         worker_processes=options.worker_processes,
         grace_seconds=options.grace_seconds,
+        environment={"WORKER_HANDLERS": ",".join(options.worker_handlers)},
     )
     return _run_stack(stack, reporter)
 
@@ -73,7 +80,7 @@ def _run_stack(stack: Stack, reporter: UpReporter) -> int:
     return 0
 
 
-def _run_in_memory(grpc_port: int, metrics_port: int, reporter: UpReporter) -> int:
+def _run_in_memory(options: UpOptions, grpc_port: int, metrics_port: int, reporter: UpReporter) -> int:
     """Run all parts in this process, on loopback only."""
     settings = Settings.load(grpc_host=HOST, grpc_port=grpc_port, metrics_host=HOST)
     parts = [
@@ -81,4 +88,5 @@ def _run_in_memory(grpc_port: int, metrics_port: int, reporter: UpReporter) -> i
         partial(serve_worker, metrics_port=metrics_port + 1),
         partial(serve_reaper, metrics_port=metrics_port + 2),
     ]
-    return run_parts(settings, ProcessOptions(), Backend.MEMORY, parts)
+    process = ProcessOptions(handlers=find_handlers(options.worker_handlers))
+    return run_parts(settings, process, Backend.MEMORY, parts)

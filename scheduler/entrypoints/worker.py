@@ -1,8 +1,10 @@
 """The worker process."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
+from scheduler.adapters.handlers.discovery import find_handlers
 from scheduler.application.worker.claim_loop import LOOP
 from scheduler.entrypoints.container import Container
 from scheduler.entrypoints.lease_thread import LeaseThread
@@ -18,6 +20,8 @@ METRICS_PORT = 2113
 def run_worker(settings: Settings, options: ProcessOptions) -> int:
     """Run jobs until a signal; return the exit code. Raises SchedulerError when it cannot start."""
     port = METRICS_PORT if settings.metrics_port is None else settings.metrics_port
+    # Before the event loop begins: users' modules may run loops of their own while they are imported.
+    options = replace(options, handlers=find_handlers(settings.worker_handlers))
     return run_on_servers(settings, options, partial(serve_worker, metrics_port=port))
 
 

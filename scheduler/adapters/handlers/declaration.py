@@ -7,7 +7,7 @@ from typing import Literal, NoReturn, TypeVar, get_type_hints
 
 from pydantic import PydanticUserError
 
-from scheduler.adapters.handlers.definition import Executor, HandlerDefinition
+from scheduler.adapters.handlers.definition import Executor, HandlerDefinition, place_of
 from scheduler.adapters.handlers.payload import PayloadReader
 from scheduler.application.ports.handlers import JobContext
 from scheduler.domain.errors import InvalidFieldError, SchedulerError
@@ -119,6 +119,4 @@ def _resolve(function: FunctionType, parameter: inspect.Parameter) -> type[objec
 
 
 def _refuse(function: FunctionType, reason: str) -> NoReturn:
-    place = function.__code__
-    name = f"{function.__module__}.{function.__qualname__}"
-    raise HandlerDeclarationError(f"handler {name} ({place.co_filename}:{place.co_firstlineno}): {reason}")
+    raise HandlerDeclarationError(f"handler {place_of(function)}: {reason}")

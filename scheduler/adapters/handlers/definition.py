@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from types import CodeType
 from typing import Generic, Never, TypeVar, cast
 
 from scheduler.adapters.handlers.payload import PayloadReader
@@ -42,9 +43,21 @@ class HandlerDefinition(Generic[PayloadT_contra, ResultT_co]):
         return self.function(cast("PayloadT_contra", self.payload.read(payload)), context)
 
     @property
+    def place(self) -> str:
+        """Name the function, and the line where it is declared."""
+        return place_of(self.function)
+
+    @property
     def __wrapped__(self) -> Callable[[PayloadT_contra, JobContext], ResultT_co]:
         """Return the function, for whoever wants its signature or its documentation."""
         return self.function
+
+
+def place_of(function: Callable[..., object]) -> str:
+    """Name a function, and the line where it is defined."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    code = getattr(function, "__code__", None)
+    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if isinstance(code, CodeType) else name
 
 
 AnyDefinition = HandlerDefinition[Never, object]

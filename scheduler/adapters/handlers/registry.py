@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from scheduler.application.ports.handlers import Handler, HandlerRegistry
 from scheduler.domain.errors import SchedulerError
 
+BUILT_IN = "the built-in one"
+
 
 class DuplicateHandlerError(SchedulerError):
     """A job type was given a second handler."""
 
-    def __init__(self, job_type: str) -> None:
-        """Keep the job type."""
-        super().__init__(f"job type {job_type!r} already has a handler")
+    def __init__(self, job_type: str, first: str, second: str) -> None:
+        """Keep the job type, and say where its two handlers come from."""
+        super().__init__(f"job type {job_type!r} has two handlers: {first} and {second}")
         self.job_type = job_type
 
 
@@ -20,12 +22,14 @@ class Registry(HandlerRegistry):
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
+        self._places: dict[str, str] = {}
 
-    def register(self, job_type: str, handler: Handler) -> None:
-        """Add a handler; raise DuplicateHandlerError when the type has one."""
+    def register(self, job_type: str, handler: Handler, *, place: str = BUILT_IN) -> None:
+        """Add a handler that `place` brings; raise DuplicateHandlerError when the type has one."""
         if job_type in self._handlers:
-            raise DuplicateHandlerError(job_type)
+            raise DuplicateHandlerError(job_type, self._places[job_type], place)
         self._handlers[job_type] = handler
+        self._places[job_type] = place
 
     def find(self, job_type: str) -> Handler | None:
         """Return the handler of the job type, or None."""

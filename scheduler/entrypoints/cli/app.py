@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from scheduler.entrypoints.cli.failures import Command, reported
+from scheduler.entrypoints.cli.handlers_command import handlers
 from scheduler.entrypoints.cli.job_commands import attempts, cancel, get, requeue
 from scheduler.entrypoints.cli.list_command import list_jobs
 from scheduler.entrypoints.cli.process_commands import api, demo, migrate, reaper, up, worker
@@ -59,7 +60,7 @@ def build() -> typer.Typer:
 
 
 def _process_commands() -> Sequence[Command[...]]:
-    return up, demo, api, worker, reaper, migrate
+    return up, demo, api, worker, reaper, migrate, handlers
 
 
 def _client_commands() -> Sequence[Command[...]]:

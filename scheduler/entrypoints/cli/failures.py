@@ -56,6 +56,8 @@ def complain(error: Exception, *, as_json: bool) -> int:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     print_error(_document(error) if as_json else f"scheduler: {_in_words(error)}")
+    if trace := getattr(error, "trace", ""):
+        print(trace, end="", file=sys.stderr)  # noqa: T201 - the user's own code raised: its traceback is the answer
     if not isinstance(error, _EXPECTED) and _wants_traceback():
         traceback.print_exception(error)
     return MISUSED if isinstance(error, InvalidFieldError | UnicodeEncodeError) else FAILED

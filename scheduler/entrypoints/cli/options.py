@@ -32,4 +32,13 @@ LabelsOption = Annotated[
     list[str] | None,
     typer.Option("--label", "-l", metavar="KEY=VALUE", help="A label; may be given many times."),
 ]
+Handlers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--handlers",
+        metavar="MODULE",
+        help="A module with functions decorated with @handler, as in shop.tasks; may be given many times.",
+        show_default="WORKER_HANDLERS",
+    ),
+]
 MOMENT_HELP = "ISO 8601 (UTC unless it has an offset), or from now: +30s, -2h."

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scheduler.entrypoints.cli.options import Handlers
 from scheduler.entrypoints.process import Backend, ProcessOptions
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ def up(
     ] = None,
     api_processes: _Processes = 1,
     worker_processes: _Processes = 1,
+    handlers: Handlers = None,
 ) -> int:
     """Run everything until Ctrl-C: embedded servers, api, worker and reaper, on this machine only."""
     from scheduler.entrypoints.cli.up_reporter import TerminalReporter
     from scheduler.entrypoints.settings import Settings
     from scheduler.entrypoints.up import UpOptions, run_up
 
-    settings = Settings.load(grpc_port=grpc_port, metrics_port=metrics_port)
+    settings = Settings.load(grpc_port=grpc_port, metrics_port=metrics_port, worker_handlers=handlers or None)
     options = UpOptions(
         backend=backend,
         data_dir=data_dir.absolute(),
@@ -51,6 +53,7 @@ def up(
         api_processes=api_processes,
         worker_processes=worker_processes,
         grace_seconds=settings.grace_seconds,
+        worker_handlers=settings.worker_handlers,
     )
     return run_up(options, TerminalReporter(options))
 
@@ -72,11 +75,17 @@ def api(processes: _Processes = 1, slot: _Slot = None, metrics_directory: _Metri
     return _run("api", run_api, processes, ProcessOptions(slot=slot, metrics_directory=metrics_directory))
 
 
-def worker(processes: _Processes = 1, slot: _Slot = None, metrics_directory: _MetricsDirectory = None) -> int:
+def worker(
+    handlers: Handlers = None,
+    processes: _Processes = 1,
+    slot: _Slot = None,
+    metrics_directory: _MetricsDirectory = None,
+) -> int:
     """Run jobs, as the environment says."""
     from scheduler.entrypoints.worker import run_worker
 
-    return _run("worker", run_worker, processes, ProcessOptions(slot=slot, metrics_directory=metrics_directory))
+    options = ProcessOptions(slot=slot, metrics_directory=metrics_directory)
+    return _run("worker", run_worker, processes, options, worker_handlers=handlers or None)
 
 
 def reaper() -> int:
@@ -94,10 +103,16 @@ def migrate() -> int:
     return run_migrate(Settings.load())
 
 
-def _run(kind: str, run: "Callable[[Settings, ProcessOptions], int]", processes: int, options: ProcessOptions) -> int:
+def _run(
+    kind: str,
+    run: "Callable[[Settings, ProcessOptions], int]",
+    processes: int,
+    options: ProcessOptions,
+    **overrides: object,
+) -> int:
     from scheduler.entrypoints.settings import Settings
 
-    settings = Settings.load()
+    settings = Settings.load(**overrides)
     if processes == 1:
         return run(settings, options)
 

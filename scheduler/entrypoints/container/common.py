@@ -3,6 +3,7 @@
 import structlog
 from dependency_injector import containers, providers
 
+from scheduler.adapters.handlers.executors import bind
 from scheduler.adapters.handlers.noop import NoopHandler
 from scheduler.adapters.handlers.registry import Registry
 from scheduler.adapters.http.progress import LoopProgress
@@ -57,9 +58,11 @@ def _metrics(options: ProcessOptions) -> Metrics:
     return metrics
 
 
-def _handlers() -> Registry:
+def _handlers(options: ProcessOptions) -> Registry:
     registry = Registry()
     registry.register("noop", NoopHandler())
+    for definition in options.handlers:
+        registry.register(definition.job_type, bind(definition), place=definition.place)
     return registry
 
 
@@ -72,7 +75,7 @@ class Common(containers.DeclarativeContainer):
     clock: providers.Provider[AdjustableClock] = providers.Singleton(SystemClock)
     ids: providers.Provider[Ids] = providers.Singleton(Uuid4Ids)
     randomness: providers.Provider[Randomness] = providers.Singleton(SystemRandomness)
-    handlers: providers.Provider[HandlerRegistry] = providers.Singleton(_handlers)
+    handlers: providers.Provider[HandlerRegistry] = providers.Singleton(_handlers, options)
 
     log = providers.Callable(structlog.get_logger, "scheduler")
     metrics: providers.Provider[Metrics] = providers.Singleton(_metrics, options)

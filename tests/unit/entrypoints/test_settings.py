@@ -22,6 +22,7 @@ BAD_VALUES = {
     "grpc_port": ["eighty", "-1", "65536", "1.5"],
     "metrics_port": ["x", "-1", "65536"],
     "worker_pool_size": ["0", "10001", "many"],
+    "worker_handlers": ["shop/tasks.py", "shop.", "1shop", "shop tasks", "shop,.tasks"],
     "cockroachdb_port": ["0", "65536", "x"],
     "cockroachdb_sslmode": ["maybe"],
     "database_url": ["localhost", "mysql://localhost/x", "postgresql:///x"],
@@ -64,6 +65,12 @@ def test_a_bad_value_is_refused_and_its_variable_named(name: str, value: str, mo
 
 def test_every_variable_that_can_be_wrong_is_tried() -> None:
     assert BAD_VALUES.keys() | FREE_TEXTS == Settings.model_fields.keys()
+
+
+def test_modules_of_handlers_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKER_HANDLERS", "shop.tasks, mail_ä ,")
+    assert Settings.load().worker_handlers == ("shop.tasks", "mail_ä")
+    assert Settings.load(worker_handlers=["other"]).worker_handlers == ("other",)
 
 
 def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

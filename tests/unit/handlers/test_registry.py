@@ -31,7 +31,8 @@ def test_a_second_handler_for_a_type_is_refused_and_the_first_stays() -> None:
     first = NoopHandler()
     registry.register("noop", first)
 
-    with pytest.raises(DuplicateHandlerError, match="job type 'noop' already has a handler"):
-        registry.register("noop", NoopHandler())
+    expected = r"job type 'noop' has two handlers: the built-in one and shop\.idle"
+    with pytest.raises(DuplicateHandlerError, match=expected):
+        registry.register("noop", NoopHandler(), place="shop.idle")
 
     assert registry.find("noop") is first
