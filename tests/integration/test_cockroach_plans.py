@@ -10,16 +10,18 @@ import psycopg
 import pytest
 
 from scheduler.adapters.cockroach import (
+    SqlEndedJobs,
     SqlJobReader,
     SqlJobRepository,
     SqlJobSweeper,
     SqlWorkerRegistry,
     Transactions,
 )
+from scheduler.application.dead_letters import EndedCursor, EndedFilter
 from scheduler.application.dto import JobFilter, ListCursor, ProgressNote, PurgeRule
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority, StrictOrder
-from scheduler.domain.state import JobState
+from scheduler.domain.state import DEAD_STATES, FINAL_STATES, JobState
 from tests.support.builders import (
     MICROSECOND,
     NOW,
@@ -62,6 +64,10 @@ INDEXES = {
     "list_jobs_by_state": {"jobs_by_state"},
     "list_jobs_by_type": {"jobs_by_type"},
     "list_jobs_by_label": {"job_labels_pkey", "jobs_pkey"},
+    "scan_ended": {"jobs_requeueable"},
+    "scan_ended_by_age": {"jobs_by_state"},
+    "scan_ended_by_error": {"jobs_by_error"},
+    "error_groups": {"jobs_by_error", "jobs_requeueable"},
     "queue_stats": {"jobs_queued", "jobs_by_state"},
 }
 
@@ -110,6 +116,7 @@ def many_jobs() -> Iterator[Job]:
             type=f"type-{number % 30}",
             priority=list(Priority)[number % 7 % 4],
             labels={"team": f"team-{number % 50}", "region": f"region-{number % 20}"},
+            error_fingerprint=f"{number % 9:016x}" if state in DEAD_STATES else "",
             idempotency_key=f"key-{number}" if number % 3 == 0 else None,
         )
         yield a_job(state, **{**fields_of(job), "worker_id": workers[number % 40]}) if job.worker_id else job
@@ -163,8 +170,20 @@ async def use(spy: Spy, backend: SqlBackend) -> None:
     await sweeper.held_by_absent_workers(FEW)
     await SqlWorkerRegistry(spy).held_attempts(a_worker_id())
     await sweeper.claimable(StrictOrder().plan(A_PAGE, 0))
+    await use_desk(SqlEndedJobs(spy, scan=FEW))
     rule = PurgeRule(states=[JobState.CANCELLED, JobState.FAILED], keep_for=timedelta(0))
     assert await sweeper.purge(rule, now=NOW + timedelta(days=1), limit=A_PAGE) == A_PAGE
+
+
+async def use_desk(desk: SqlEndedJobs) -> None:
+    after = EndedCursor(at=CURSOR.created_at, job_id=CURSOR.job_id)
+    for job_filter in (
+        EndedFilter(states=DEAD_STATES, type="type-7", error_text="broken"),
+        EndedFilter(states=FINAL_STATES, type="type-7"),
+        EndedFilter(states=DEAD_STATES, error_fingerprint=f"{4:016x}"),
+    ):
+        await desk.scan(job_filter, after=after)
+    await desk.error_groups(fingerprint=None, job_type=None, limit=A_PAGE)
 
 
 def plan(url: str, statement: bytes, parameters: Mapping[str, object]) -> Node:
@@ -224,11 +243,11 @@ def test_the_statement_walks_its_index_once_it_is_prepared(
     assert indexes(found) >= INDEXES[name]
 
 
-@pytest.mark.parametrize("name", ["due", "queued_page"])
+@pytest.mark.parametrize("name", ["due", "queued_page", "scan_ended", "scan_ended_by_age", "scan_ended_by_error"])
 def test_a_sweep_sorts_no_more_than_the_pages_of_its_shards(
     url: str, seen: Mapping[str, Mapping[str, object]], name: str
 ) -> None:
-    """Within a shard the index gives the order: a Limit stands right above the walk, no Sort in between."""
+    """Within a shard or a state the index gives the order: a Limit stands right above the walk, no Sort in between."""
     found = list(nodes(plan(url, SqlBackend(url).statements[name], seen[name])))
     limited = [part for part in found if part["Node Type"] == "Limit"]
     walked = [child["Node Type"] for part in limited for child in part["Plans"]]

@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from scheduler.application.dead_letters import EndedFilter
 from scheduler.application.dto import Change, JobFilter, NewJob, ProgressNote, PurgeRule, TakenName
 from scheduler.domain.errors import TransitionNotAllowedError
+from scheduler.domain.fingerprint import fingerprint
 from scheduler.domain.ids import AttemptId, Fence, JobId, OpId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority, StrictOrder, WeightedOrder
@@ -77,6 +79,16 @@ filters = st.builds(
     priority=st.none() | st.sampled_from(Priority),
     type=st.sampled_from([None, "x", "y", "z"]),
     labels=labels,
+)
+
+ended_filters = st.builds(
+    EndedFilter,
+    states=st.frozensets(st.sampled_from(sorted(FINAL_STATES)), min_size=1),
+    priority=st.none() | st.sampled_from(Priority),
+    type=st.sampled_from([None, None, "x", "z"]),
+    labels=labels,
+    error_text=st.sampled_from([None, None, "é\n'%", "worker lost"]),
+    error_fingerprint=st.sampled_from([None, None, None, fingerprint("x", "broken"), ""]),
 )
 
 
@@ -175,6 +187,23 @@ class StoreModel(RuleBasedStateMachine):
     @rule(job_filter=filters, page_size=limits)
     def list_jobs(self, job_filter: JobFilter, page_size: int) -> None:
         self.twins.listed(job_filter, page_size)
+
+    @rule(job_filter=ended_filters)
+    def scan_ended(self, job_filter: EndedFilter) -> None:
+        found = self.twins.scanned(job_filter)
+        stored = self.twins.load(self.ids).values()
+        assert {job.id for job in found} == {job.id for job in stored if job_filter.matches(job)}
+
+    @rule(limit=limits, job_type=st.sampled_from([None, "x", "y"]))
+    def group_errors(self, limit: int, job_type: str | None) -> None:
+        self.twins.ask(lambda store: store.ended_jobs.error_groups(fingerprint=None, job_type=job_type, limit=limit))
+
+    @rule(job_filter=ended_filters)
+    def delete_ended(self, job_filter: EndedFilter) -> None:
+        doomed = self.twins.scanned(job_filter)[:2]
+        self.twins.ask(lambda store: store.ended_jobs.delete(doomed))
+        left = self.twins.load(self.ids)
+        self.sent = [change for change in self.sent if change.job.id in left]
 
     @rule(limit=limits)
     def sweep(self, limit: int) -> None:

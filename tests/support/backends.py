@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol, TypeVar
 
+from scheduler.application.ports.ended_jobs import EndedJobs
 from scheduler.application.ports.event_bus import EventBus
 from scheduler.application.ports.job_queue import JobQueue
 from scheduler.application.ports.job_reader import JobReader
@@ -16,6 +17,10 @@ from scheduler.application.ports.worker_registry import WorkerRegistry
 
 T = TypeVar("T")
 DEADLINE_SECONDS = 20.0
+SMALL_SCAN = 3
+"""How many ended jobs the backends of the suites look at in one step."""
+SMALL_CAP = 4
+"""How many jobs of one kind of error they count."""
 
 
 class Run(Protocol):
@@ -42,6 +47,9 @@ class StoreBackend(Backend, Protocol):
 
     @property
     def reader(self) -> JobReader: ...
+
+    @property
+    def ended_jobs(self) -> EndedJobs: ...
 
     @property
     def sweeper(self) -> JobSweeper: ...

@@ -1,5 +1,6 @@
 """The memory adapters as the shared suites see them."""
 
+from scheduler.adapters.memory.ended_jobs import MemoryEndedJobs
 from scheduler.adapters.memory.event_bus import MemoryEventBus
 from scheduler.adapters.memory.fixed_clock import FixedClock
 from scheduler.adapters.memory.job_queue import MemoryJobQueue
@@ -14,6 +15,7 @@ from scheduler.adapters.memory.store_time import MemoryStoreTime
 from scheduler.adapters.memory.worker_registry import MemoryWorkerRegistry
 from scheduler.adapters.system.clock import SystemClock
 from scheduler.application.ports.clock import Clock
+from tests.support.backends import SMALL_CAP, SMALL_SCAN
 
 
 class MemoryStoreBackend:
@@ -27,6 +29,7 @@ class MemoryStoreBackend:
         store = MemoryStore(self.clock)
         self.repository = MemoryJobRepository(store)
         self.reader = MemoryJobReader(store)
+        self.ended_jobs = MemoryEndedJobs(store, scan=SMALL_SCAN, count_cap=SMALL_CAP)
         self.sweeper = MemoryJobSweeper(store)
         self.registry = MemoryWorkerRegistry(store)
         self.store_time = MemoryStoreTime(store)

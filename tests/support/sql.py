@@ -13,6 +13,7 @@ from scheduler.adapters.cockroach import (
     ConnectionPool,
     Isolation,
     Migrator,
+    SqlEndedJobs,
     SqlJobReader,
     SqlJobRepository,
     SqlJobSweeper,
@@ -23,6 +24,7 @@ from scheduler.adapters.cockroach import (
     Transactions,
 )
 from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
+from tests.support.backends import SMALL_CAP, SMALL_SCAN
 
 TABLES = ("job_labels", "job_attempts", "jobs", "workers")
 
@@ -65,6 +67,7 @@ class SqlBackend:
         self.transactions = Transactions(self.pool, self.statements)
         self.repository = SqlJobRepository(self.transactions, self.telemetry)
         self.reader = SqlJobReader(self.transactions, self.telemetry)
+        self.ended_jobs = SqlEndedJobs(self.transactions, scan=SMALL_SCAN, count_cap=SMALL_CAP)
         self.sweeper = SqlJobSweeper(self.transactions, self.telemetry)
         self.registry = SqlWorkerRegistry(self.transactions)
         self.store_time = SqlStoreTime(self.transactions)

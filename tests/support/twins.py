@@ -9,6 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from scheduler.adapters.memory.fixed_clock import FixedClock
+from scheduler.application.dead_letters import EndedCursor, EndedFilter
 from scheduler.application.dto import Change, JobFilter, ListCursor, NewJob, ProgressNote, QueueEntry, SweepCursor
 from scheduler.application.errors import DuplicateJobsError
 from scheduler.domain.attempt import Attempt
@@ -91,6 +92,22 @@ class Twins:
             if not isinstance(following, ListCursor):
                 return jobs
             after = following
+
+    def scanned(self, job_filter: EndedFilter) -> list[Job]:
+        """Walk through all ended jobs that match in both; their steps may differ."""
+
+        async def walk(store: StoreBackend) -> list[Job]:
+            found: list[JobId] = []
+            after: EndedCursor | None = None
+            while True:
+                page = await store.ended_jobs.scan(job_filter, after=after)
+                found += [each.id for each in page.found]
+                if page.next is None:
+                    jobs = await store.repository.load(found)
+                    return [jobs[job_id] for job_id in found]
+                after = page.next
+
+        return self.ask(walk)
 
     def swept(self, limit: int) -> list[JobId]:
         """Walk through a whole round over the queued jobs in both, page by page."""

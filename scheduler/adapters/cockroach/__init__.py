@@ -1,6 +1,7 @@
 """The SQL store: one text for CockroachDB 23.2+ and PostgreSQL 14+, through psycopg."""
 
 from scheduler.adapters.cockroach.connection import Isolation, StoreSettings
+from scheduler.adapters.cockroach.ended_jobs import SqlEndedJobs
 from scheduler.adapters.cockroach.errors import MigrationChangedError, StoreLoginError
 from scheduler.adapters.cockroach.health import SqlDependency
 from scheduler.adapters.cockroach.job_reader import SqlJobReader
@@ -19,6 +20,7 @@ __all__ = [
     "MigrationChangedError",
     "Migrator",
     "SqlDependency",
+    "SqlEndedJobs",
     "SqlJobReader",
     "SqlJobRepository",
     "SqlJobSweeper",

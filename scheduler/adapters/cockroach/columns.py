@@ -114,6 +114,16 @@ def progress_columns(notes: Sequence[Progress | None]) -> Columns:
     }
 
 
+def doomed_columns(doomed: Sequence[tuple[UUID, int, datetime, Mapping[str, str]]]) -> Columns:
+    """Return the parameters of purge.sql: for each job its id, version, time of creation and labels."""
+    labels = ((key, value, created_at, job_id) for job_id, _, created_at, held in doomed for key, value in held.items())
+    return {
+        "ids": uuids(job_id for job_id, *_ in doomed),
+        "versions": numbers(version for _, version, *_ in doomed),
+        **label_columns(labels),
+    }
+
+
 def label_columns(labels: Iterable[tuple[str, str, datetime, UUID]]) -> Columns:
     """Return the parameters that name rows of job_labels."""
     rows = list(labels)

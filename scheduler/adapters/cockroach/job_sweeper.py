@@ -8,8 +8,8 @@ from typing import Final
 
 from psycopg.rows import TupleRow
 
-from scheduler.adapters.cockroach.arrays import numbers, times, uuids, words
-from scheduler.adapters.cockroach.columns import label_columns
+from scheduler.adapters.cockroach.arrays import times, uuids, words
+from scheduler.adapters.cockroach.columns import doomed_columns
 from scheduler.adapters.cockroach.job_reader import FIRST_MOMENT, LAST_MOMENT, LEAST_ID
 from scheduler.adapters.cockroach.rows import JobRows
 from scheduler.adapters.cockroach.transaction import Transactions
@@ -62,17 +62,8 @@ class SqlJobSweeper(JobSweeper):
         return await self._delete(doomed) if doomed else 0
 
     async def _delete(self, doomed: Sequence[TupleRow]) -> int:
-        labels = (
-            (key, value, created_at, job_id)
-            for job_id, _, created_at, text in doomed
-            for key, value in json.loads(text).items()
-        )
-        [[count]] = await self._transactions.run(
-            "purge",
-            ids=uuids(row[0] for row in doomed),
-            versions=numbers(row[1] for row in doomed),
-            **label_columns(labels),
-        )
+        columns = doomed_columns([(*found, json.loads(labels)) for *found, labels in doomed])
+        [[count]] = await self._transactions.run("purge", **columns)
         return int(count)
 
     async def _jobs(self, statement: str, **parameters: object) -> Sequence[Job]:

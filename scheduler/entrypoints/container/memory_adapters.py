@@ -2,6 +2,7 @@
 
 from dependency_injector import containers, providers
 
+from scheduler.adapters.memory.ended_jobs import MemoryEndedJobs
 from scheduler.adapters.memory.event_bus import MemoryEventBus
 from scheduler.adapters.memory.job_queue import MemoryJobQueue
 from scheduler.adapters.memory.job_reader import MemoryJobReader
@@ -13,6 +14,7 @@ from scheduler.adapters.memory.queue_state import MemoryQueueState
 from scheduler.adapters.memory.store import MemoryStore
 from scheduler.adapters.memory.store_time import MemoryStoreTime
 from scheduler.adapters.memory.worker_registry import MemoryWorkerRegistry
+from scheduler.application.ports.ended_jobs import EndedJobs
 from scheduler.application.ports.event_bus import EventBus
 from scheduler.application.ports.health import Dependency
 from scheduler.application.ports.job_queue import JobQueue
@@ -36,6 +38,7 @@ class MemoryAdapters(containers.DeclarativeContainer):
     bus: providers.Provider[EventBus] = providers.Singleton(MemoryEventBus)
     repository: providers.Provider[JobRepository] = providers.Singleton(MemoryJobRepository, store)
     reader: providers.Provider[JobReader] = providers.Singleton(MemoryJobReader, store)
+    ended_jobs: providers.Provider[EndedJobs] = providers.Singleton(MemoryEndedJobs, store)
     sweeper: providers.Provider[JobSweeper] = providers.Singleton(MemoryJobSweeper, store)
     registry: providers.Provider[WorkerRegistry] = providers.Singleton(MemoryWorkerRegistry, store)
     store_time: providers.Provider[StoreTime] = providers.Singleton(MemoryStoreTime, store)

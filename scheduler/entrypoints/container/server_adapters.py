@@ -6,6 +6,7 @@ from scheduler.adapters.cockroach import (
     ConnectionPool,
     Isolation,
     SqlDependency,
+    SqlEndedJobs,
     SqlJobReader,
     SqlJobRepository,
     SqlJobSweeper,
@@ -22,6 +23,7 @@ from scheduler.adapters.redis.keys import Keys
 from scheduler.adapters.redis.queue_epoch import RedisQueueEpoch
 from scheduler.adapters.redis.queue_maintenance import RedisQueueMaintenance
 from scheduler.adapters.redis.server import RedisServer
+from scheduler.application.ports.ended_jobs import EndedJobs
 from scheduler.application.ports.event_bus import EventBus
 from scheduler.application.ports.health import Dependency
 from scheduler.application.ports.job_queue import JobQueue
@@ -68,6 +70,7 @@ class ServerAdapters(containers.DeclarativeContainer):
 
     repository: providers.Provider[JobRepository] = providers.Singleton(SqlJobRepository, transactions, common.faults)
     reader: providers.Provider[JobReader] = providers.Singleton(SqlJobReader, transactions, common.faults)
+    ended_jobs: providers.Provider[EndedJobs] = providers.Singleton(SqlEndedJobs, transactions)
     sweeper: providers.Provider[JobSweeper] = providers.Singleton(SqlJobSweeper, transactions, common.faults)
     registry: providers.Provider[WorkerRegistry] = providers.Singleton(SqlWorkerRegistry, transactions)
     store_time: providers.Provider[StoreTime] = providers.Singleton(SqlStoreTime, transactions)
