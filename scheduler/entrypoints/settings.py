@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlencode
 
@@ -49,6 +50,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     db_isolation: Literal["auto", "serializable", "read committed"] = "auto"
     db_pool_size: int = Field(default=10, ge=1, le=1000)
+    db_tx_database_url: SecretStr | None = None
+    db_tx_allowed_statements: Path | None = None
+    db_tx_pool_size: int = Field(default=5, ge=1, le=1000)
     redis_host: str = "localhost"
     redis_port: int = Field(default=6379, ge=1, le=65535)
     redis_password: SecretStr = SecretStr("")
@@ -87,7 +91,7 @@ class Settings(BaseSettings):
     def _in_small_letters(cls, value: object) -> object:
         return value.lower().replace("_", " ") if isinstance(value, str) else value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "db_tx_database_url")
     @classmethod
     def _is_postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
@@ -123,6 +127,11 @@ class Settings(BaseSettings):
         login = quote(self.cockroachdb_user, safe="") + (f":{quote(password, safe='')}" if password else "")
         place = f"{_host(self.cockroachdb_host)}:{self.cockroachdb_port}/{quote(self.cockroachdb_database, safe='')}"
         return f"postgresql://{login}@{place}?{urlencode({'sslmode': self.cockroachdb_sslmode})}"
+
+    @property
+    def db_tx_url(self) -> str | None:
+        """Return where db_tx jobs run, None when nowhere."""
+        return None if self.db_tx_database_url is None else self.db_tx_database_url.get_secret_value()
 
     @property
     def queue_url(self) -> str:

@@ -41,6 +41,7 @@ async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics
                 return await worker.run(stopping, grace_seconds=container.common.settings().grace_seconds)
         finally:
             await lease.stop()
+            await container.common.db_tx().close()
 
 
 async def _retire(container: Container, stopping: asyncio.Event) -> None:

@@ -95,12 +95,16 @@ def reaper() -> int:
     return _run("reaper", run_reaper, 1, ProcessOptions())
 
 
-def migrate() -> int:
+def migrate(
+    db_tx: Annotated[
+        bool, typer.Option("--db-tx", help="In DB_TX_DATABASE_URL instead: the tables that db_tx jobs need there.")
+    ] = False,
+) -> int:
     """Bring the schema of the database up to date."""
-    from scheduler.entrypoints.migrate import run_migrate
+    from scheduler.entrypoints.migrate import run_migrate, run_migrate_db_tx
     from scheduler.entrypoints.settings import Settings
 
-    return run_migrate(Settings.load())
+    return (run_migrate_db_tx if db_tx else run_migrate)(Settings.load())
 
 
 def _run(

@@ -3,6 +3,7 @@
 import structlog
 from dependency_injector import containers, providers
 
+from scheduler.adapters.handlers.db_tx import DbTxHandler
 from scheduler.adapters.handlers.executors import bind
 from scheduler.adapters.handlers.noop import NoopHandler
 from scheduler.adapters.handlers.registry import Registry
@@ -33,6 +34,7 @@ from scheduler.application.ports.telemetry import (
     SubmitTelemetry,
     WorkerTelemetry,
 )
+from scheduler.entrypoints.container.db_tx import build_db_tx
 from scheduler.entrypoints.process import ProcessOptions, program_version
 from scheduler.entrypoints.settings import Settings
 
@@ -58,9 +60,10 @@ def _metrics(options: ProcessOptions) -> Metrics:
     return metrics
 
 
-def _handlers(options: ProcessOptions) -> Registry:
+def _handlers(options: ProcessOptions, db_tx: DbTxHandler) -> Registry:
     registry = Registry()
     registry.register("noop", NoopHandler())
+    registry.register("db_tx", db_tx)
     for definition in options.handlers:
         registry.register(definition.job_type, bind(definition), place=definition.place)
     return registry
@@ -75,7 +78,8 @@ class Common(containers.DeclarativeContainer):
     clock: providers.Provider[AdjustableClock] = providers.Singleton(SystemClock)
     ids: providers.Provider[Ids] = providers.Singleton(Uuid4Ids)
     randomness: providers.Provider[Randomness] = providers.Singleton(SystemRandomness)
-    handlers: providers.Provider[HandlerRegistry] = providers.Singleton(_handlers, options)
+    db_tx: providers.Provider[DbTxHandler] = providers.Singleton(build_db_tx, settings, clock)
+    handlers: providers.Provider[HandlerRegistry] = providers.Singleton(_handlers, options, db_tx)
 
     log = providers.Callable(structlog.get_logger, "scheduler")
     metrics: providers.Provider[Metrics] = providers.Singleton(_metrics, options)

@@ -1,16 +1,19 @@
 """Every part of every process can be built, and building opens nothing."""
 
 import asyncio
+import traceback
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from dependency_injector import providers
+from pydantic import SecretStr
 
 from scheduler.domain.priority import StrictOrder, WeightedOrder
 from scheduler.domain.state import JobState
 from scheduler.entrypoints.container import Container, build_container
 from scheduler.entrypoints.process import Backend, ProcessOptions
-from scheduler.entrypoints.settings import Settings
+from scheduler.entrypoints.settings import Settings, SettingsError
 from tests.support.builders import a_worker_id
 
 NOWHERE = Settings(
@@ -131,6 +134,20 @@ def test_memory_is_ready_by_itself_and_servers_are_not() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_worker_registers_with_the_handlers_it_has(backend: Backend) -> None:
     described = container(backend).describe_worker()
-    assert list(described.handlers) == ["noop"]
+    assert list(described.handlers) == ["db_tx", "noop"]
     assert described.id != a_worker_id()
     assert ProcessOptions().shares_ports is False
+
+
+def test_a_target_address_that_libpq_cannot_read_stops_the_start_without_being_shown() -> None:
+    url = SecretStr("postgresql://me:pass-of-mine@host/x?sslmod=off")
+    with pytest.raises(SettingsError, match=r"^DB_TX_DATABASE_URL: must be a URL that libpq reads") as refusal:
+        container(Backend.MEMORY, db_tx_database_url=url).worker()
+    assert "pass-" not in "".join(traceback.format_exception(refusal.value))
+
+
+def test_statements_that_cannot_be_meant_stop_the_start_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "statements.sql"
+    path.write_text("-- name: good\nSELECT 1\n-- name: bad\nCOMMIT\n")
+    with pytest.raises(SettingsError, match=r"^DB_TX_ALLOWED_STATEMENTS: .*statements\.sql, line 3: 'bad' must begin"):
+        container(Backend.MEMORY, db_tx_allowed_statements=path).worker()

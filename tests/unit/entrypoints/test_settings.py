@@ -15,6 +15,7 @@ FREE_TEXTS = {
     "cockroachdb_user",
     "cockroachdb_password",
     "cockroachdb_database",
+    "db_tx_allowed_statements",
     "redis_host",
     "redis_password",
 }
@@ -28,6 +29,8 @@ BAD_VALUES = {
     "database_url": ["localhost", "mysql://localhost/x", "postgresql:///x"],
     "db_isolation": ["snapshot"],
     "db_pool_size": ["0", "1001"],
+    "db_tx_database_url": ["localhost", "mysql://localhost/x", "postgresql:///x"],
+    "db_tx_pool_size": ["0", "1001"],
     "redis_port": ["0", "65536", "x"],
     "redis_url": ["localhost", "http://localhost", "redis://"],
     "redis_key_prefix": ["x" * 65],
@@ -45,6 +48,7 @@ SECRETS = {
     "REDIS_PASSWORD": "pass-of-the-queue",
     "DATABASE_URL": "postgresql://me:pass-in-the-store-url@localhost/x",
     "REDIS_URL": "redis://:pass-in-the-queue-url@localhost",
+    "DB_TX_DATABASE_URL": "postgresql://me:pass-in-the-target-url@localhost/x",
 }
 
 
@@ -119,6 +123,7 @@ def test_names_are_read_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
         {"GRPC_PORT": "x"},
         {"DATABASE_URL": "mysql://me:pass-in-the-store-url@h/x"},
         {"REDIS_URL": "redis://:pass-in-the-queue-url@"},
+        {"DB_TX_DATABASE_URL": "mysql://me:pass-in-the-target-url@h/x"},
     ],
 )
 def test_no_secret_is_shown_in_errors_or_descriptions(broken: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

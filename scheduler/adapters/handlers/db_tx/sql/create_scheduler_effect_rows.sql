@@ -1,0 +1,5 @@
+-- A table of its own, so that the worker's role needs to change no row, and serializable transactions read no index.
+CREATE TABLE IF NOT EXISTS scheduler_effect_rows (
+    job_id UUID NOT NULL PRIMARY KEY,
+    rows_affected INT8 NOT NULL
+)
