@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from scheduler.domain.ids import OpId
 from scheduler.domain.job import Job
+from scheduler.domain.progress import Progress
 from scheduler.domain.retry import Failure
 
 _RESULTS = UUID("6f1d3c5e-8a0b-4c53-9d27-1e0f5a7b9c24")
@@ -32,6 +33,8 @@ class AttemptResult:
     outcome: Success | Failure | Released
     ended_at: datetime
     draw: float
+    progress: Progress | None = None
+    """What the attempt said last."""
 
     @property
     def result(self) -> str | None:
@@ -46,12 +49,13 @@ class AttemptResult:
 
     def decide(self) -> Job:
         """Return the job as the domain wants it after this result."""
+        job = self.job if self.progress is None else self.job.with_progress(self.progress)
         match self.outcome:
             case Success():
-                return self.job.succeed(self.ended_at)
+                return job.succeed(self.ended_at)
             case Failure() as failure:
-                return self.job.fail(failure, self.ended_at, self.draw)
+                return job.fail(failure, self.ended_at, self.draw)
             case Released():
-                return self.job.release(self.ended_at)
+                return job.release(self.ended_at)
             case _:
                 assert_never(self.outcome)

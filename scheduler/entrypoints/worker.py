@@ -31,7 +31,7 @@ async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics
     worker = container.worker()
     lease = LeaseThread(connect=container.lease_connection, make_keeper=container.lease_keeper, worker=worker)
     async with (
-        background([clock_loop(container)]),
+        background([clock_loop(container)], container.progress_board().run),
         operations_server(container, port=metrics_port, loops=[LOOP]),
     ):
         await lease.start()

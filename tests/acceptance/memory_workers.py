@@ -28,18 +28,20 @@ class MemoryWorker:
         keeper = container.lease_keeper(registry=registry)
         self._work = asyncio.create_task(worker.run(self._stopping, grace_seconds=grace_seconds))
         self._lease = asyncio.create_task(keeper.run(worker, self._leaving))
+        self._progress = asyncio.create_task(container.progress_board().run(self._leaving))
 
     async def stop(self) -> None:
         self._stopping.set()
         await self._work
         self._leaving.set()
-        await self._lease
+        await asyncio.gather(self._lease, self._progress)
 
     async def crash(self) -> None:
-        self._work.cancel()
-        self._lease.cancel()
+        tasks = (self._work, self._lease, self._progress)
+        for task in tasks:
+            task.cancel()
         self._container.runner().abandon()
-        await asyncio.gather(self._work, self._lease, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def cut_off(self) -> None:
         for switch in self._switches:

@@ -28,6 +28,7 @@ from scheduler.application.worker.attempts import AttemptTable
 from scheduler.application.worker.claim_loop import ClaimLoop
 from scheduler.application.worker.lease import LeaseKeeper
 from scheduler.application.worker.orphans import ReleaseOrphans
+from scheduler.application.worker.progress import ProgressBoard
 from scheduler.application.worker.runner import AttemptRunner
 from scheduler.application.worker.wakeups import Wakeups
 from scheduler.application.worker.worker import Worker
@@ -102,10 +103,14 @@ class WorkerParts(Parts):
         self._finish_jobs = FinishJobs(
             repository=self.repository, queue=self.best_effort, transitions=self.transitions, telemetry=host.telemetry
         )
+        self.progress = ProgressBoard(
+            repository=self.repository, queue=self.best_effort, clock=host.clock, services=self.services
+        )
         self.runner = AttemptRunner(
             table=self.table,
             run_job=RunJob(handlers=self.handlers),
             finish_jobs=self._finish_jobs,
+            progress=self.progress,
             clock=host.clock,
             randomness=host.ids,
             telemetry=host.telemetry,

@@ -128,12 +128,13 @@ class WorkerProcess(Process, LeaseHolder):
 
     async def _serve(self) -> None:
         clock = self._track(self.parts.clock_loop().run(self.stopping), self.main)
+        progress = self._track(self.parts.progress.run(self._leaving), self.main)
         lease = self._track(self.parts.lease_keeper(self.lease_link).run(self, self._leaving), self.lease_lane)
         try:
             await self.parts.worker.run(self.stopping, grace_seconds=GRACE_SECONDS)
         finally:
             self._leaving.set()
-        await asyncio.wait([lease, clock])
+        await asyncio.wait([lease, clock, progress])
 
     # --- what the lease's thread calls
 

@@ -123,7 +123,11 @@ class JobContext:
         return self.cancellation.wait(seconds)
 
     def progress(self, percent: float, message: str = "") -> None:
-        """Tell watchers how far the work is, from 0 to 100; cheap, and shown at most some times a second."""
+        """Tell watchers how far the work is, from 0 to 100; cheap, and shown at most 5 times a second.
+
+        The job keeps what was said last. Raises InvalidFieldError for a percent that is none; the message is cut to 256
+        bytes.
+        """
         self.report_progress(percent, message)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from scheduler.application.dto import StartedJob
@@ -16,6 +17,7 @@ from scheduler.application.ports.telemetry import FaultTelemetry, WorkerTelemetr
 from scheduler.application.use_cases.finish_jobs import FinishJobs
 from scheduler.application.use_cases.run_job import RunJob
 from scheduler.application.worker.attempts import AttemptTable, RunningAttempt, StopReason
+from scheduler.application.worker.progress import ProgressBoard
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import WorkerId
 from scheduler.domain.retry import Failure, FailureKind
@@ -35,6 +37,7 @@ class AttemptRunner:
         table: AttemptTable,
         run_job: RunJob,
         finish_jobs: FinishJobs,
+        progress: ProgressBoard,
         clock: Clock,
         randomness: Randomness,
         telemetry: WorkerTelemetry,
@@ -44,6 +47,7 @@ class AttemptRunner:
         self._table = table
         self._run_job = run_job
         self._finish_jobs = finish_jobs
+        self._progress = progress
         self._clock = clock
         self._randomness = randomness
         self._telemetry = telemetry
@@ -90,6 +94,7 @@ class AttemptRunner:
         except Exception as error:  # noqa: BLE001 - the outermost frame of the task: the store shows it to us as an orphan
             self._faults.fault("result_lost", error)
         finally:
+            self._progress.close(attempt.started.attempt_id)
             self._table.remove(attempt)
             self._telemetry.inflight(len(self._table))
 
@@ -99,16 +104,34 @@ class AttemptRunner:
         # A task that is cancelled before its first step would run no line of this, and keep its slot for ever.
         if task is not None and attempt.begin(task):
             try:
-                return await self._run_job.execute(attempt.started, _context(attempt, worker_id))
+                return await self._run_job.execute(attempt.started, self._context(attempt, worker_id))
             except asyncio.CancelledError:
                 if attempt.stop_reason is None:
                     raise
                 task.uncancel()
         return Released() if attempt.stop_reason is StopReason.RELEASED else None
 
+    def _context(self, attempt: RunningAttempt, worker_id: WorkerId) -> JobContext:
+        job = attempt.started.job
+        return JobContext(
+            attempt_id=job.attempt_id,
+            job_type=job.type,
+            attempt=job.attempts,
+            max_attempts=job.max_attempts,
+            worker_id=worker_id,
+            deadline=job.updated_at + job.timeout,
+            cancellation=attempt.cancellation,
+            report_progress=self._progress.open(job.attempt_id),
+        )
+
     def _result(self, attempt: RunningAttempt, outcome: Success | Failure | Released) -> AttemptResult:
-        now = self._clock.now()
-        return AttemptResult(job=attempt.started.job, outcome=outcome, ended_at=now, draw=self._randomness.draw())
+        return AttemptResult(
+            job=attempt.started.job,
+            outcome=outcome,
+            ended_at=self._clock.now(),
+            draw=self._randomness.draw(),
+            progress=self._progress.hand_over(attempt.started.attempt_id),
+        )
 
     async def _record_or_fail(self, result: AttemptResult) -> None:
         try:
@@ -116,26 +139,11 @@ class AttemptRunner:
         except StoreRejectedError as error:
             self._faults.fault("result_refused_by_store", error)
             failure = Failure(kind=FailureKind.ERROR, error="the store refused the result")
-            await self.record(
-                AttemptResult(job=result.job, outcome=failure, ended_at=result.ended_at, draw=result.draw)
-            )
+            await self.record(replace(result, outcome=failure))
 
     async def _flush(self, requests: Sequence[Sequence[AttemptResult]]) -> Sequence[SchedulerError | None]:
         await self._finish_jobs.execute([result for request in requests for result in request])
         return [None] * len(requests)
-
-
-def _context(attempt: RunningAttempt, worker_id: WorkerId) -> JobContext:
-    job = attempt.started.job
-    return JobContext(
-        attempt_id=job.attempt_id,
-        job_type=job.type,
-        attempt=job.attempts,
-        max_attempts=job.max_attempts,
-        worker_id=worker_id,
-        deadline=job.updated_at + job.timeout,
-        cancellation=attempt.cancellation,
-    )
 
 
 def _size_of(result: AttemptResult) -> int:

@@ -37,6 +37,7 @@ from scheduler.application.worker.attempts import AttemptTable
 from scheduler.application.worker.claim_loop import ClaimLoop
 from scheduler.application.worker.lease import LeaseKeeper
 from scheduler.application.worker.orphans import ReleaseOrphans
+from scheduler.application.worker.progress import ProgressBoard
 from scheduler.application.worker.runner import AttemptRunner
 from scheduler.application.worker.wakeups import Wakeups
 from scheduler.application.worker.worker import Worker
@@ -139,12 +140,20 @@ class Container(containers.DeclarativeContainer):
         transitions=transitions,
         telemetry=common.worker_telemetry,
     )
+    progress_board = providers.Singleton(
+        ProgressBoard,
+        repository=adapters.repository,
+        queue=best_effort,
+        clock=common.clock,
+        services=common.loop_services,
+    )
     attempt_table = providers.Singleton(AttemptTable, common.settings.provided.worker_pool_size)
     runner = providers.Singleton(
         AttemptRunner,
         table=attempt_table,
         run_job=run_job,
         finish_jobs=finish_jobs,
+        progress=progress_board,
         clock=common.clock,
         randomness=common.randomness,
         telemetry=common.worker_telemetry,

@@ -5,10 +5,12 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 
 from scheduler.adapters.handlers.registry import Registry
+from scheduler.adapters.http.progress import LoopProgress
 from scheduler.adapters.memory.fixed_clock import FixedClock
 from scheduler.adapters.memory.fixed_randomness import FixedRandomness
 from scheduler.adapters.memory.sequential_ids import SequentialIds
 from scheduler.application.best_effort import BestEffortQueue
+from scheduler.application.loops import LoopServices
 from scheduler.application.outcomes import AttemptResult, Released, Success
 from scheduler.application.ports.handlers import Handler, JobContext
 from scheduler.application.transitions import Transitions
@@ -17,6 +19,7 @@ from scheduler.application.use_cases.run_job import RunJob
 from scheduler.application.use_cases.start_jobs import StartJobs
 from scheduler.application.use_cases.submit_jobs import SubmitCommand, SubmitJobs
 from scheduler.application.worker.attempts import AttemptTable
+from scheduler.application.worker.progress import ProgressBoard
 from scheduler.application.worker.runner import AttemptRunner
 from scheduler.domain.ids import JobId, WorkerId
 from scheduler.domain.job import Job
@@ -78,10 +81,15 @@ class Shop(Servers):
             telemetry=self.telemetry,
         )
         self.table = AttemptTable(slots)
+        services = LoopServices(faults=self.telemetry, progress=LoopProgress(self.clock), randomness=self.randomness)
+        self.board = ProgressBoard(
+            repository=self.repository, queue=self.best_effort, clock=self.clock, services=services
+        )
         self.runner = AttemptRunner(
             table=self.table,
             run_job=RunJob(handlers=self.handlers),
             finish_jobs=self.finish_jobs,
+            progress=self.board,
             clock=self.clock,
             randomness=self.randomness,
             telemetry=self.telemetry,

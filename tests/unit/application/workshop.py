@@ -32,6 +32,7 @@ class ManualHandler(Handler):
         self.contexts: list[JobContext] = []
         self.stubborn = False
         self.cancellations = 0
+        self.error: Exception | None = None
         self._end = asyncio.Event()
 
     async def run(self, payload: str | None, context: JobContext) -> str | None:
@@ -43,6 +44,8 @@ class ManualHandler(Handler):
                 self.cancellations += 1
                 if not self.stubborn:
                     raise
+        if self.error is not None:
+            raise self.error
         return payload
 
     def end(self) -> None:
