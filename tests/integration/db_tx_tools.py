@@ -123,6 +123,7 @@ class Attempts:
         statements: Mapping[str, str] | None = None,
         draw: Callable[[], float] = lambda: 0.5,
     ) -> None:
+        self.url = url
         self.connections = Connections(url, size=size)
         self.handler = DbTxHandler(target=self.connections, statements=statements, clock=SystemClock(), draw=draw)
 

@@ -23,6 +23,7 @@ class FaultProxy:
         self.delay_seconds = 0.0
         self._swallows_replies = False
         self._doomed_request = b""
+        self._cuts_doomed = True
         self.lost_replies = 0
         """How many replies `lose_reply_to` has kept from their client."""
 
@@ -71,9 +72,13 @@ class FaultProxy:
         """Bring requests to the server, and no reply back."""
         self._swallows_replies = True
 
-    def lose_reply_to(self, request: bytes) -> None:
-        """Once: bring the request that holds these bytes to the server, wait for its reply, then cut the connection."""
+    def lose_reply_to(self, request: bytes, *, cut: bool = True) -> None:
+        """Once: bring the request that holds these bytes to the server, wait for its reply, and lose it.
+
+        Then cut the connection, or leave it open and silent for good.
+        """
         self._doomed_request = request
+        self._cuts_doomed = cut
 
     def heal(self) -> None:
         """End all faults. What was held back flows on; what was dropped is lost."""
@@ -129,8 +134,9 @@ class FaultProxy:
             while chunk := await self._read(upstream):
                 if link.doomed:
                     self.lost_replies += 1
-                    return
-                if not self._swallows_replies:
+                    if self._cuts_doomed:
+                        return
+                elif not self._swallows_replies:
                     link.client.write(chunk)
                     await link.client.drain()
 
