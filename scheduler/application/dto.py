@@ -84,6 +84,8 @@ class JobFilter:
     """Inclusive."""
     created_before: datetime | None = None
     """Exclusive."""
+    error_fingerprint: str | None = None
+    """FAILED jobs and dead letters of that kind of error; "" means those that ended before there were fingerprints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,9 +42,13 @@ ADDED_FIELDS = {
     "JobStatus": "type 9, priority 10, max_attempts 11, run_at 12, payload_json 13, version 14, worker_id 15,"
     " labels 16, result_json 17, progress 18, progress_message 19, losses 20",
     "JobEvent": "version 6, last_error 7, progress 8, progress_message 9",
-    "ListJobsRequest": "label_filter 6, created_after 7, created_before 8",
+    "ListJobsRequest": "label_filter 6, created_after 7, created_before 8, error_fingerprint 9",
     "RetryPolicy": "initial 1, max 2, multiplier 3, jitter 4",
     "RequeueJobRequest": "job_id 1, payload_json 2, expected_version 3",
+    "JobFilter": "state_filter 1, priority_filter 2, type_filter 3, label_filter 4, created_after 5, created_before 6,"
+    " finished_after 7, finished_before 8, error_text 9, error_fingerprint 10",
+    "RequeueJobsRequest": "filter 1, dry_run 2, limit 3, rate 4, cursor 5",
+    "PurgeJobsRequest": "filter 1, dry_run 2, limit 3, cursor 4",
 }
 ORIGINAL_VALUES = {
     "Priority": "UNSPECIFIED 0, CRITICAL 1, HIGH 2, DEFAULT 3, LOW 4",

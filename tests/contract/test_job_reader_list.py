@@ -9,7 +9,7 @@ from scheduler.application.dto import JobFilter, ListCursor
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
-from scheduler.domain.state import JobState
+from scheduler.domain.state import DEAD_STATES, JobState
 from tests.support.backends import Run, StoreBackend
 from tests.support.builders import MICROSECOND, NOW, a_change, a_job, a_job_id, a_new_job
 
@@ -103,6 +103,7 @@ def a_mixed_store(run: Run, store: StoreBackend) -> list[Job]:
                 priority=list(Priority)[n % 4],
                 type=f"type{n % 5}",
                 labels=labels,
+                error_fingerprint="1" * 16 if n % 2 else "",
                 created_at=NOW + (n // 2) * MICROSECOND,
             )
         )
@@ -110,6 +111,10 @@ def a_mixed_store(run: Run, store: StoreBackend) -> list[Job]:
 
 
 FILTERS = {
+    "kind of error": JobFilter(error_fingerprint="1" * 16),
+    "kind of error and state": JobFilter(error_fingerprint="1" * 16, state=JobState.QUEUED),
+    "kind of error and label": JobFilter(error_fingerprint="1" * 16, labels={"team": "t1"}),
+    "unknown kind of error": JobFilter(error_fingerprint=""),
     "state": JobFilter(state=JobState.SUCCEEDED),
     "state without jobs": JobFilter(state=JobState.RETRYING),
     "priority": JobFilter(priority=Priority.LOW),
@@ -137,7 +142,13 @@ FILTERS = {
     ),
 }
 
-MATCH_NOTHING = {"state without jobs", "type as a whole", "a value of another label", "empty range"}
+MATCH_NOTHING = {
+    "kind of error and state",
+    "state without jobs",
+    "type as a whole",
+    "a value of another label",
+    "empty range",
+}
 
 
 def fits(job: Job, job_filter: JobFilter) -> bool:
@@ -146,6 +157,7 @@ def fits(job: Job, job_filter: JobFilter) -> bool:
         and (job_filter.priority is None or job.priority is job_filter.priority)
         and (job_filter.type is None or job.type == job_filter.type)
         and all(job.labels.get(key) == value for key, value in job_filter.labels.items())
+        and job_filter.error_fingerprint in {None, job.error_fingerprint if job.state in DEAD_STATES else None}
         and (job_filter.created_after is None or job_filter.created_after <= job.created_at)
         and (job_filter.created_before is None or job.created_at < job_filter.created_before)
     )

@@ -22,16 +22,20 @@ from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
 from scheduler.adapters.memory.switch import Switch
 from scheduler.adapters.system.ids import Uuid4Ids
 from scheduler.application.best_effort import BestEffortQueue
+from scheduler.application.bulk import BulkChanges
 from scheduler.application.dto import Change
 from scheduler.application.errors import QueueUnavailableError, StoreUnavailableError
 from scheduler.application.ports.telemetry import RpcTelemetry
 from scheduler.application.transitions import Transitions
 from scheduler.application.use_cases.cancel_job import CancelJob
+from scheduler.application.use_cases.delete_jobs import DeleteJobs
 from scheduler.application.use_cases.get_job import GetJob
 from scheduler.application.use_cases.get_queue_stats import GetQueueStats
 from scheduler.application.use_cases.list_attempts import ListAttempts
+from scheduler.application.use_cases.list_error_groups import ListErrorGroups
 from scheduler.application.use_cases.list_jobs import ListJobs
 from scheduler.application.use_cases.requeue_job import RequeueJob
+from scheduler.application.use_cases.requeue_jobs import RequeueJobs
 from scheduler.application.use_cases.submit_jobs import SubmitJobs
 from scheduler.application.use_cases.watch_job import WatchJob
 from scheduler.application.watch_hub import WatchHub
@@ -149,15 +153,27 @@ class Api:
             queue=self.queue_switch.guard(self.queue.queue), bus=self.queue.bus, faults=self.telemetry
         )
         transitions = Transitions(repository=repository, ids=ids)
+        ended_jobs = self.store_switch.guard(self.store.ended_jobs)
+        bulk = BulkChanges(ended_jobs=ended_jobs, clock=clock)
         return UseCases(
             submit_jobs=SubmitJobs(repository=repository, queue=queue, clock=clock, ids=ids, telemetry=self.telemetry),
             get_job=GetJob(repository=repository),
             watch_job=WatchJob(hub=self.hub),
             cancel_job=CancelJob(transitions=transitions, queue=queue, clock=clock),
             list_jobs=ListJobs(reader=reader),
-            requeue_job=RequeueJob(transitions=transitions, queue=queue, clock=clock),
+            requeue_job=RequeueJob(transitions=transitions, queue=queue, clock=clock, telemetry=self.telemetry),
             list_attempts=ListAttempts(reader=reader),
             get_queue_stats=GetQueueStats(reader=reader, clock=clock),
+            requeue_jobs=RequeueJobs(
+                repository=repository,
+                bulk=bulk,
+                transitions=transitions,
+                queue=queue,
+                clock=clock,
+                telemetry=self.telemetry,
+            ),
+            delete_jobs=DeleteJobs(repository=repository, ended_jobs=ended_jobs, bulk=bulk),
+            list_error_groups=ListErrorGroups(ended_jobs=ended_jobs),
         )
 
     @asynccontextmanager

@@ -80,7 +80,7 @@ class ApiParts(Parts):
             repository=self.repository, queue=queue, clock=clock, ids=host.ids, telemetry=host.telemetry
         )
         self.cancel_job = CancelJob(transitions=transitions, queue=queue, clock=clock)
-        self.requeue_job = RequeueJob(transitions=transitions, queue=queue, clock=clock)
+        self.requeue_job = RequeueJob(transitions=transitions, queue=queue, clock=clock, telemetry=host.telemetry)
         self.hub = WatchHub(repository=self.repository, bus=host.bus, faults=host.telemetry, randomness=host.ids)
         self.watch_job = WatchJob(hub=self.hub)
 

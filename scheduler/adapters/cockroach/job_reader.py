@@ -69,6 +69,8 @@ def _list_statement(job_filter: JobFilter) -> str:
     """Choose the index to walk: labels are rare, so is every state but SUCCEEDED, in which most jobs end."""
     if job_filter.labels:
         return "list_jobs_by_label"
+    if job_filter.error_fingerprint is not None:
+        return "list_jobs_by_error"
     if job_filter.state not in {None, JobState.SUCCEEDED}:
         return "list_jobs_by_state"
     if job_filter.type is not None:
@@ -86,6 +88,7 @@ def _filter_parameters(job_filter: JobFilter, after: ListCursor | None) -> Mappi
         "state": job_filter.state,
         "type": job_filter.type,
         "priority": job_filter.priority,
+        "error_fingerprint": job_filter.error_fingerprint,
         "labels": labels_text(job_filter.labels),
         "label_key": key,
         "label_value": value,

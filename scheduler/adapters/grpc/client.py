@@ -16,6 +16,8 @@ from scheduler.adapters.grpc import client_mapping as mapping
 from scheduler.adapters.grpc.client_errors import ClientError, client_errors
 from scheduler.adapters.grpc.client_views import (
     AttemptView,
+    BulkResult,
+    ErrorGroupsView,
     EventView,
     JobView,
     QueueStatsView,
@@ -25,6 +27,7 @@ from scheduler.adapters.grpc.client_views import (
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import SchedulerServiceStub
 from scheduler.adapters.grpc.servicer import SERVICE
+from scheduler.application.dead_letters import EndedFilter
 from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.ids import JobId
@@ -147,6 +150,32 @@ class SchedulerClient:
         request = pb.RequeueJobRequest(job_id=job_id, payload_json=payload, expected_version=expected_version)
         with client_errors():
             return mapping.requeued_job(await self._stub.RequeueJob(request, timeout=self._patience.seconds))
+
+    async def requeue_jobs(
+        self, job_filter: EndedFilter, *, limit: int = 0, rate: int = 0, dry_run: bool = False, cursor: str = ""
+    ) -> BulkResult:
+        """Run all ended jobs again that match, as far as one call gets; the result's cursor leads on."""
+        request = pb.RequeueJobsRequest(
+            filter=mapping.ended_filter(job_filter), limit=limit, rate=rate, dry_run=dry_run, cursor=cursor
+        )
+        with client_errors():
+            return mapping.bulk_result(await self._stub.RequeueJobs(request, timeout=self._patience.seconds))
+
+    async def purge_jobs(
+        self, job_filter: EndedFilter, *, limit: int = 0, dry_run: bool = False, cursor: str = ""
+    ) -> BulkResult:
+        """Delete all ended jobs that match, as far as one call gets; the result's cursor leads on."""
+        request = pb.PurgeJobsRequest(
+            filter=mapping.ended_filter(job_filter), limit=limit, dry_run=dry_run, cursor=cursor
+        )
+        with client_errors():
+            return mapping.bulk_result(await self._stub.PurgeJobs(request, timeout=self._patience.seconds))
+
+    async def error_groups(self, *, fingerprint: str = "", job_type: str = "", limit: int = 0) -> ErrorGroupsView:
+        """Read what jobs fail of, the kind of error that was seen last first."""
+        request = pb.ListErrorGroupsRequest(error_fingerprint=fingerprint, type_filter=job_type, limit=limit)
+        with client_errors():
+            return mapping.error_groups(await self._stub.ListErrorGroups(request, timeout=self._patience.seconds))
 
     async def attempts(self, job_id: str) -> Sequence[AttemptView]:
         """Read a job's history, oldest first."""

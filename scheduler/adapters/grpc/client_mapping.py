@@ -6,6 +6,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from scheduler.adapters.grpc.client_views import (
     AttemptView,
+    BulkResult,
+    ErrorGroupsView,
+    ErrorGroupView,
     EventView,
     JobView,
     QueueStatsView,
@@ -13,6 +16,7 @@ from scheduler.adapters.grpc.client_views import (
     RequeuedJob,
     SubmittedJob,
 )
+from scheduler.adapters.grpc.commands import UNKNOWN_ERROR
 from scheduler.adapters.grpc.enums import (
     OUTCOMES,
     PRIORITIES,
@@ -22,6 +26,7 @@ from scheduler.adapters.grpc.enums import (
 )
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.times import from_datetime, from_timedelta, to_datetime, to_timedelta
+from scheduler.application.dead_letters import EndedFilter
 from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.retry import RetryPolicy
@@ -67,6 +72,52 @@ def list_request(job_filter: JobFilter, *, page_size: int, page_token: str) -> p
         label_filter=job_filter.labels,
         created_after=_optional_timestamp(job_filter.created_after),
         created_before=_optional_timestamp(job_filter.created_before),
+        error_fingerprint=_error_fingerprint(job_filter.error_fingerprint),
+    )
+
+
+def ended_filter(job_filter: EndedFilter) -> pb.JobFilter:
+    """Write the filter of a bulk request."""
+    return pb.JobFilter(
+        state_filter=sorted(STATE_NUMBERS[state] for state in job_filter.states),
+        priority_filter=PRIORITY_NUMBERS[job_filter.priority] if job_filter.priority else pb.PRIORITY_UNSPECIFIED,
+        type_filter=job_filter.type or "",
+        label_filter=job_filter.labels,
+        created_after=_optional_timestamp(job_filter.created_after),
+        created_before=_optional_timestamp(job_filter.created_before),
+        finished_after=_optional_timestamp(job_filter.finished_after),
+        finished_before=_optional_timestamp(job_filter.finished_before),
+        error_text=job_filter.error_text or "",
+        error_fingerprint=_error_fingerprint(job_filter.error_fingerprint),
+    )
+
+
+def _error_fingerprint(fingerprint: str | None) -> str:
+    return "" if fingerprint is None else fingerprint or UNKNOWN_ERROR
+
+
+def bulk_result(response: pb.RequeueJobsResponse | pb.PurgeJobsResponse) -> BulkResult:
+    """Read the answer to a bulk request."""
+    return BulkResult(count=response.count, cursor=response.next_cursor)
+
+
+def error_groups(response: pb.ListErrorGroupsResponse) -> ErrorGroupsView:
+    """Read kinds of errors."""
+    return ErrorGroupsView(groups=[_error_group(group) for group in response.groups], more=response.more)
+
+
+def _error_group(group: pb.ErrorGroup) -> ErrorGroupView:
+    return ErrorGroupView(
+        fingerprint=group.error_fingerprint,
+        type=group.type,
+        sample_error=group.sample_error,
+        sample_job_id=group.sample_job_id,
+        count=group.count,
+        count_capped=group.count_capped,
+        failed=group.failed,
+        dead_letters=group.dead_letters,
+        first_seen=to_datetime("first_seen", group.first_seen),
+        last_seen=to_datetime("last_seen", group.last_seen),
     )
 
 

@@ -98,3 +98,35 @@ class QueueStatsView:
     scheduled: int
     retrying: int
     dead_letters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkResult:
+    """How many jobs one call changed; `cursor` is where the next one goes on, empty when nothing is left."""
+
+    count: int
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorGroupView:
+    """The jobs of one kind of error; counts stop at 100,000. In the group `unknown` they have nothing in common."""
+
+    fingerprint: str
+    type: str
+    sample_error: str
+    sample_job_id: str
+    count: int
+    count_capped: bool
+    failed: int
+    dead_letters: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorGroupsView:
+    """Kinds of errors, the last seen first; `more` when there are others."""
+
+    groups: Sequence[ErrorGroupView]
+    more: bool

@@ -5,13 +5,16 @@ Every error is an InvalidFieldError that names the wire's field with its path fr
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from datetime import datetime
+from typing import Literal, TypedDict
 from uuid import UUID
 
+from scheduler.adapters.grpc import bulk_cursor
 from scheduler.adapters.grpc.enums import PRIORITIES, STATES, optional, required
 from scheduler.adapters.grpc.fields import fields_of, refuse_nul
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.times import to_datetime, to_timedelta
+from scheduler.application.dead_letters import BulkOrder, EndedFilter
 from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.errors import InvalidFieldError
@@ -22,7 +25,12 @@ from scheduler.domain.submission import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, M
 MAX_BATCH_JOBS = 1000
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 _DEFAULT_RETRY_POLICY = RetryPolicy()
+UNKNOWN_ERROR = "unknown"
+"""Names the kind of those errors whose kind was never computed."""
+_FINGERPRINT = re.compile(r"[0-9a-fA-F]{16}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+_Time = Literal["created_after", "created_before", "finished_after", "finished_before"]
 
 
 def job_id(text: str, field: str = "job_id") -> JobId:
@@ -98,7 +106,52 @@ def job_filter(request: pb.ListJobsRequest) -> JobFilter:
         labels=_label_filter(request.label_filter),
         created_after=created_after,
         created_before=created_before,
+        error_fingerprint=fingerprint(request.error_fingerprint),
     )
+
+
+def ended_filter(job_filter: pb.JobFilter) -> EndedFilter:
+    """Read the filter of a bulk request, which lies in the field `filter`."""
+    with fields_of("filter"):
+        refuse_nul("type_filter", job_filter.type_filter)
+        refuse_nul("error_text", job_filter.error_text)
+        return EndedFilter(
+            states=frozenset(required(STATES, "state_filter", state) for state in job_filter.state_filter),
+            priority=optional(PRIORITIES, "priority_filter", job_filter.priority_filter),
+            type=job_filter.type_filter or None,
+            labels=_label_filter(job_filter.label_filter),
+            created_after=_optional_time(job_filter, "created_after"),
+            created_before=_optional_time(job_filter, "created_before"),
+            finished_after=_optional_time(job_filter, "finished_after"),
+            finished_before=_optional_time(job_filter, "finished_before"),
+            error_text=job_filter.error_text or None,
+            error_fingerprint=fingerprint(job_filter.error_fingerprint),
+        )
+
+
+def bulk_order(request: pb.RequeueJobsRequest | pb.PurgeJobsRequest, job_filter: EndedFilter) -> BulkOrder:
+    """Read how much of what matches a bulk request is about."""
+    return BulkOrder(
+        limit=_not_negative("limit", request.limit),
+        rate=_not_negative("rate", request.rate) if isinstance(request, pb.RequeueJobsRequest) else 0,
+        dry_run=request.dry_run,
+        cursor=bulk_cursor.decode(request.cursor, job_filter),
+    )
+
+
+def fingerprint(text: str) -> str | None:
+    """Read the name of a kind of error: "" for the unknown one, None for none."""
+    if not text:
+        return None
+    if text == UNKNOWN_ERROR:
+        return ""
+    if not _FINGERPRINT.fullmatch(text):
+        raise InvalidFieldError("error_fingerprint", f"must be 16 hexadecimal digits, or {UNKNOWN_ERROR}")
+    return text.lower()
+
+
+def _optional_time(message: pb.JobFilter, field: _Time) -> datetime | None:
+    return to_datetime(field, getattr(message, field)) if message.HasField(field) else None
 
 
 def _label_filter(labels: Mapping[str, str]) -> Mapping[str, str]:
@@ -121,6 +174,22 @@ def requeue(request: pb.RequeueJobRequest) -> RequeueFields:
     """Read a RequeueJob; an empty payload keeps the stored one, as an absent one does."""
     version = _not_negative("expected_version", request.expected_version)
     return RequeueFields(payload=request.payload_json or None, expected_version=version)
+
+
+class ErrorGroupsFields(TypedDict):
+    """What ListErrorGroups takes."""
+
+    fingerprint: str | None
+    job_type: str | None
+    limit: int
+
+
+def error_groups(request: pb.ListErrorGroupsRequest) -> ErrorGroupsFields:
+    """Read a ListErrorGroups."""
+    refuse_nul("type_filter", request.type_filter)
+    return ErrorGroupsFields(
+        fingerprint=fingerprint(request.error_fingerprint), job_type=request.type_filter or None, limit=request.limit
+    )
 
 
 def after_version(request: pb.WatchJobRequest) -> int | None:

@@ -25,6 +25,14 @@ class Mutations:
             task.add_done_callback(self._report)
             raise
 
+    async def run_until_gone(self, work: Callable[[asyncio.Event], Coroutine[None, None, Answer]]) -> Answer:
+        """Return what the work returns; its event is set when the caller is cancelled, so that it comes to an end."""
+        gone = asyncio.Event()
+        try:
+            return await self.run(work(gone))
+        finally:
+            gone.set()
+
     async def drained(self) -> None:
         """Wait until none runs; their own deadlines bound the wait."""
         while self._running:

@@ -58,5 +58,6 @@ def _digest(place: bytes, job_filter: JobFilter) -> bytes:
         sorted(job_filter.labels.items()),
         job_filter.created_after and job_filter.created_after.isoformat(),
         job_filter.created_before and job_filter.created_before.isoformat(),
+        *([] if job_filter.error_fingerprint is None else [job_filter.error_fingerprint]),
     )
     return blake2b(place + repr(content).encode(), digest_size=_DIGEST_BYTES).digest()

@@ -5,17 +5,20 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from scheduler.adapters.grpc import commands, page_token, pages, views
+from scheduler.adapters.grpc import bulk_cursor, commands, page_token, pages, views
 from scheduler.adapters.grpc.fields import fields_of
 from scheduler.adapters.grpc.mutations import Mutations
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import SchedulerServiceServicer
 from scheduler.application.use_cases.cancel_job import CancelJob
+from scheduler.application.use_cases.delete_jobs import DeleteJobs
 from scheduler.application.use_cases.get_job import GetJob
 from scheduler.application.use_cases.get_queue_stats import GetQueueStats
 from scheduler.application.use_cases.list_attempts import ListAttempts
+from scheduler.application.use_cases.list_error_groups import ListErrorGroups
 from scheduler.application.use_cases.list_jobs import ListJobs
 from scheduler.application.use_cases.requeue_job import RequeueJob
+from scheduler.application.use_cases.requeue_jobs import RequeueJobs
 from scheduler.application.use_cases.submit_jobs import SubmitJobs
 from scheduler.application.use_cases.watch_job import WatchJob
 
@@ -36,6 +39,9 @@ class UseCases:
     requeue_job: RequeueJob
     list_attempts: ListAttempts
     get_queue_stats: GetQueueStats
+    requeue_jobs: RequeueJobs
+    delete_jobs: DeleteJobs
+    list_error_groups: ListErrorGroups
 
 
 class SchedulerServicer(SchedulerServiceServicer):
@@ -83,6 +89,32 @@ class SchedulerServicer(SchedulerServiceServicer):
         with fields_of():
             job = await self._mutations.run(self._use_cases.requeue_job.execute(job_id, **fields))
         return views.requeue_response(job)
+
+    async def RequeueJobs(self, request: pb.RequeueJobsRequest, _context: object) -> pb.RequeueJobsResponse:
+        """Run all ended jobs again that match."""
+        job_filter = commands.ended_filter(request.filter)
+        order = commands.bulk_order(request, job_filter)
+        with fields_of("filter"):
+            outcome = await self._mutations.run_until_gone(
+                lambda gone: self._use_cases.requeue_jobs.execute(job_filter, order, gone)
+            )
+        cursor = bulk_cursor.encode(outcome.next, job_filter)
+        return pb.RequeueJobsResponse(count=outcome.count, more=bool(cursor), next_cursor=cursor)
+
+    async def PurgeJobs(self, request: pb.PurgeJobsRequest, _context: object) -> pb.PurgeJobsResponse:
+        """Delete all ended jobs that match."""
+        job_filter = commands.ended_filter(request.filter)
+        order = commands.bulk_order(request, job_filter)
+        outcome = await self._mutations.run_until_gone(
+            lambda gone: self._use_cases.delete_jobs.execute(job_filter, order, gone)
+        )
+        cursor = bulk_cursor.encode(outcome.next, job_filter)
+        return pb.PurgeJobsResponse(count=outcome.count, more=bool(cursor), next_cursor=cursor)
+
+    async def ListErrorGroups(self, request: pb.ListErrorGroupsRequest, _context: object) -> pb.ListErrorGroupsResponse:
+        """Show what jobs fail of."""
+        groups = await self._use_cases.list_error_groups.execute(**commands.error_groups(request))
+        return views.error_groups_response(groups)
 
     async def ListAttempts(self, request: pb.ListAttemptsRequest, _context: object) -> pb.ListAttemptsResponse:
         """Show one job's history."""

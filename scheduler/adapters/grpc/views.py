@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from scheduler.adapters.grpc.commands import UNKNOWN_ERROR
 from scheduler.adapters.grpc.enums import OUTCOME_NUMBERS, PRIORITY_NUMBERS, STATE_NUMBERS
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.times import from_datetime, from_timedelta
-from scheduler.application.dto import JobDetails, QueueDepth, QueueStats, SubmitOutcome
+from scheduler.application.dead_letters import ErrorGroup, ErrorGroups
+from scheduler.application.dto import COUNT_CAP, JobDetails, QueueDepth, QueueStats, SubmitOutcome
 from scheduler.domain.attempt import Attempt
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
@@ -119,6 +121,27 @@ def _attempt(attempt: Attempt) -> pb.Attempt:
         finished_at=from_datetime(attempt.finished_at) if attempt.finished_at else None,
         outcome=OUTCOME_NUMBERS[attempt.outcome],
         error=attempt.error,
+    )
+
+
+def error_groups_response(found: ErrorGroups) -> pb.ListErrorGroupsResponse:
+    """Show what jobs fail of."""
+    return pb.ListErrorGroupsResponse(groups=map(_error_group, found.groups), more=found.more)
+
+
+def _error_group(group: ErrorGroup) -> pb.ErrorGroup:
+    count = group.failed + group.dead_letters
+    return pb.ErrorGroup(
+        error_fingerprint=group.fingerprint or UNKNOWN_ERROR,
+        type=group.type,
+        sample_error=group.sample_error,
+        sample_job_id=str(group.sample_job_id),
+        count=count,
+        count_capped=count >= COUNT_CAP,
+        failed=group.failed,
+        dead_letters=group.dead_letters,
+        first_seen=from_datetime(group.first_seen),
+        last_seen=from_datetime(group.last_seen),
     )
 
 

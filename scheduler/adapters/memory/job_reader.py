@@ -7,6 +7,7 @@ from uuid import UUID
 from scheduler.adapters.memory.job_index import By
 from scheduler.adapters.memory.store import MemoryData, MemoryStore
 from scheduler.adapters.memory.time_index import Place, TimeIndex
+from scheduler.application.dead_letters import has_fingerprint
 from scheduler.application.dto import COUNT_CAP, JobFilter, JobPage, ListCursor, QueueDepth, QueueStats
 from scheduler.application.ports.job_reader import JobReader
 from scheduler.domain.attempt import Attempt
@@ -97,6 +98,7 @@ def _matches(job: Job, job_filter: JobFilter) -> bool:
         and job_filter.priority in {None, job.priority}
         and job_filter.type in {None, job.type}
         and job_filter.labels.items() <= job.labels.items()
+        and (job_filter.error_fingerprint is None or has_fingerprint(job, job_filter.error_fingerprint))
     )
 
 

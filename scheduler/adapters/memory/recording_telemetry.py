@@ -25,6 +25,7 @@ class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, Faul
 
     submitted: list[Job] = field(default_factory=list)
     submit_errors: list[str] = field(default_factory=list)
+    requeued: list[Job] = field(default_factory=list)
     started: list[Job] = field(default_factory=list)
     ended: list[tuple[Job, Attempt]] = field(default_factory=list)
     stale: list[AttemptId] = field(default_factory=list)
@@ -46,6 +47,10 @@ class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, Faul
     def submit_failed(self, error_type: str) -> None:
         """Remember a refused or failed submit."""
         self.submit_errors.append(error_type)
+
+    def jobs_requeued(self, jobs: Sequence[Job]) -> None:
+        """Remember jobs that a client queued again."""
+        self.requeued.extend(jobs)
 
     def jobs_started(self, jobs: Sequence[Job]) -> None:
         """Remember started jobs."""

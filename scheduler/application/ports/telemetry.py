@@ -23,6 +23,10 @@ class SubmitTelemetry(Protocol):
     def submit_failed(self, error_type: str) -> None:
         """Count a refused or failed submit by the kind of its error."""
 
+    @abstractmethod
+    def jobs_requeued(self, jobs: Sequence[Job]) -> None:
+        """Count ended jobs that a client queued again."""
+
 
 class WorkerTelemetry(Protocol):
     """Told by the worker."""

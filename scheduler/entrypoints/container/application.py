@@ -8,6 +8,7 @@ from datetime import timedelta
 from dependency_injector import containers, providers
 
 from scheduler.application.best_effort import BestEffortQueue
+from scheduler.application.bulk import BulkChanges
 from scheduler.application.dto import PurgeRule, WorkerInfo
 from scheduler.application.ports.handlers import HandlerRegistry
 from scheduler.application.ports.ids import Ids
@@ -15,17 +16,20 @@ from scheduler.application.readiness import ReadinessCheck
 from scheduler.application.transitions import Transitions
 from scheduler.application.use_cases.cancel_job import CancelJob
 from scheduler.application.use_cases.close_dead_workers import CloseDeadWorkers
+from scheduler.application.use_cases.delete_jobs import DeleteJobs
 from scheduler.application.use_cases.finish_jobs import FinishJobs
 from scheduler.application.use_cases.follow_store_clock import FollowStoreClock
 from scheduler.application.use_cases.get_job import GetJob
 from scheduler.application.use_cases.get_queue_stats import GetQueueStats
 from scheduler.application.use_cases.list_attempts import ListAttempts
+from scheduler.application.use_cases.list_error_groups import ListErrorGroups
 from scheduler.application.use_cases.list_jobs import ListJobs
 from scheduler.application.use_cases.purge_jobs import PurgeJobs
 from scheduler.application.use_cases.reconcile_queue import ReconcileQueue
 from scheduler.application.use_cases.recover_lost_jobs import RecoverLostJobs
 from scheduler.application.use_cases.release_due_jobs import ReleaseDueJobs
 from scheduler.application.use_cases.requeue_job import RequeueJob
+from scheduler.application.use_cases.requeue_jobs import RequeueJobs
 from scheduler.application.use_cases.return_hand_outs import ReturnHandOuts
 from scheduler.application.use_cases.run_job import RunJob
 from scheduler.application.use_cases.sample_depths import SampleDepths
@@ -114,7 +118,27 @@ class Container(containers.DeclarativeContainer):
     get_job = providers.Singleton(GetJob, repository=adapters.repository)
     watch_job = providers.Singleton(WatchJob, hub=watch_hub)
     cancel_job = providers.Singleton(CancelJob, transitions=transitions, queue=best_effort, clock=common.clock)
-    requeue_job = providers.Singleton(RequeueJob, transitions=transitions, queue=best_effort, clock=common.clock)
+    requeue_job = providers.Singleton(
+        RequeueJob,
+        transitions=transitions,
+        queue=best_effort,
+        clock=common.clock,
+        telemetry=common.submit_telemetry,
+    )
+    bulk = providers.Singleton(BulkChanges, ended_jobs=adapters.ended_jobs, clock=common.clock)
+    requeue_jobs = providers.Singleton(
+        RequeueJobs,
+        repository=adapters.repository,
+        bulk=bulk,
+        transitions=transitions,
+        queue=best_effort,
+        clock=common.clock,
+        telemetry=common.submit_telemetry,
+    )
+    delete_jobs = providers.Singleton(
+        DeleteJobs, repository=adapters.repository, ended_jobs=adapters.ended_jobs, bulk=bulk
+    )
+    list_error_groups = providers.Singleton(ListErrorGroups, ended_jobs=adapters.ended_jobs)
     list_jobs = providers.Singleton(ListJobs, reader=adapters.reader)
     list_attempts = providers.Singleton(ListAttempts, reader=adapters.reader)
     get_queue_stats = providers.Singleton(GetQueueStats, reader=adapters.reader, clock=common.clock)

@@ -1,5 +1,6 @@
 """The memory adapters as the application meets them: servers that can be slow, and go away."""
 
+from scheduler.adapters.memory.ended_jobs import MemoryEndedJobs
 from scheduler.adapters.memory.event_bus import MemoryEventBus
 from scheduler.adapters.memory.fixed_clock import FixedClock
 from scheduler.adapters.memory.job_queue import MemoryJobQueue
@@ -18,6 +19,7 @@ from scheduler.application.errors import QueueUnavailableError, StoreUnavailable
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
 from scheduler.domain.state import JobState
+from tests.support.backends import SMALL_SCAN
 from tests.support.builders import a_new_job
 from tests.unit.application.gate import Gate, GatedBus
 
@@ -38,6 +40,7 @@ class Servers:
         """The same jobs, out of reach of the switch and the gate."""
         self.repository = self.store_switch.guard(self.gate.guard(self.stored))
         self.reader = self.store_switch.guard(MemoryJobReader(store))
+        self.ended_jobs = self.store_switch.guard(self.gate.guard(MemoryEndedJobs(store, scan=SMALL_SCAN)))
         self.sweeper = self.store_switch.guard(self.gate.guard(MemoryJobSweeper(store)))
         self.registered = MemoryWorkerRegistry(store)
         self.registry = self.store_switch.guard(self.gate.guard(self.registered))

@@ -21,7 +21,7 @@ def canceller(shop: Shop) -> CancelJob:
 
 
 def requeuer(shop: Shop) -> RequeueJob:
-    return RequeueJob(transitions=shop.transitions, queue=shop.best_effort, clock=shop.clock)
+    return RequeueJob(transitions=shop.transitions, queue=shop.best_effort, clock=shop.clock, telemetry=shop.telemetry)
 
 
 def publications(shop: Shop) -> list[Event]:

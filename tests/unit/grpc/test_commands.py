@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.adapters.grpc import commands
-from scheduler.adapters.grpc.client_mapping import job_message, list_request
+from scheduler.adapters.grpc.client_mapping import ended_filter, job_message, list_request
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
+from scheduler.application.dead_letters import EndedFilter
 from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.errors import InvalidFieldError
@@ -18,7 +19,7 @@ from scheduler.domain.ids import JobId
 from scheduler.domain.priority import Priority
 from scheduler.domain.retry import RetryPolicy
 from scheduler.domain.submission import Submission
-from tests.unit.grpc.strategies import JOB_IDS, job_filters, submissions
+from tests.unit.grpc.strategies import JOB_IDS, ended_filters, job_filters, submissions
 
 ID = "3f2b8c1e-0d4a-4c6b-9a7e-1f2d3c4b5a69"
 
@@ -54,6 +55,16 @@ def test_a_filter_survives_the_wire(job_filter: JobFilter) -> None:
     request = list_request(job_filter, page_size=7, page_token="t")
     assert commands.job_filter(pb.ListJobsRequest.FromString(request.SerializeToString())) == job_filter
     assert (request.page_size, request.page_token) == (7, "t")
+
+
+@given(ended_filters())
+def test_the_filter_of_a_bulk_request_survives_the_wire(job_filter: EndedFilter) -> None:
+    message = pb.JobFilter.FromString(ended_filter(job_filter).SerializeToString())
+    assert commands.ended_filter(message) == job_filter
+
+
+def test_a_fingerprint_is_read_in_either_case() -> None:
+    assert commands.fingerprint("ABCDEF0123456789") == "abcdef0123456789"
 
 
 def test_what_a_client_leaves_out_has_the_defaults_of_the_contract() -> None:

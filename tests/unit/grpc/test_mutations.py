@@ -66,3 +66,25 @@ def test_the_failure_of_a_mutation_without_a_caller_is_reported() -> None:
         assert reported == [error]
 
     asyncio.run(scenario())
+
+
+def test_work_in_steps_is_told_when_its_caller_gives_up() -> None:
+    async def scenario() -> None:
+        steps: list[str] = []
+        mutations = Mutations(lambda _: pytest.fail("it succeeds"))
+
+        async def work(gone: asyncio.Event) -> None:
+            steps.append("first")
+            await gone.wait()
+            steps.append("last")
+
+        caller = asyncio.create_task(mutations.run_until_gone(work))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        await mutations.drained()
+        assert steps == ["first", "last"]
+
+    asyncio.run(scenario())

@@ -81,6 +81,7 @@ def test_exactly_the_documented_metrics_are_shown() -> None:
         "job_processing_duration_seconds": "histogram",
         "jobs_deadlettered_total": "counter",
         "jobs_processed_total": "counter",
+        "jobs_requeued_total": "counter",
         "jobs_retried_total": "counter",
         "jobs_submitted_errors_total": "counter",
         "jobs_submitted_total": "counter",

@@ -39,6 +39,15 @@ def test_submitted_jobs_are_counted_by_priority() -> None:
     assert value(metrics, "jobs_submitted_total", priority="high") == 1
 
 
+def test_requeued_jobs_are_counted_by_priority() -> None:
+    metrics = Metrics()
+
+    SubmitMetrics(metrics).jobs_requeued([a_job(priority=Priority.LOW)] * 3)
+
+    assert value(metrics, "jobs_requeued_total", priority="low") == 3
+    assert value(metrics, "jobs_submitted_total", priority="low") == 0
+
+
 def test_failed_submissions_are_counted_by_error() -> None:
     metrics = Metrics()
 

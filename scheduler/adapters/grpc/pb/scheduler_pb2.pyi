@@ -708,6 +708,7 @@ class ListJobsRequest(_message.Message):
     LABEL_FILTER_FIELD_NUMBER: _builtins.int
     CREATED_AFTER_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    ERROR_FINGERPRINT_FIELD_NUMBER: _builtins.int
     state_filter: Global___JobState.ValueType
     """Only jobs in this state. UNSPECIFIED: all."""
     priority_filter: Global___Priority.ValueType
@@ -720,6 +721,8 @@ class ListJobsRequest(_message.Message):
     """
     page_token: _builtins.str
     """Where to go on: next_page_token of the page before, with the same filters. Empty: the first page."""
+    error_fingerprint: _builtins.str
+    """Only FAILED and DEADLETTER jobs with this kind of error: a fingerprint, or `unknown`. Empty: all."""
     @_builtins.property
     def label_filter(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Only jobs with all of these labels. Empty: all."""
@@ -743,10 +746,11 @@ class ListJobsRequest(_message.Message):
         label_filter: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         created_after: _timestamp_pb2.Timestamp | None = ...,
         created_before: _timestamp_pb2.Timestamp | None = ...,
+        error_fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "label_filter", b"label_filter", "page_size", b"page_size", "page_token", b"page_token", "priority_filter", b"priority_filter", "state_filter", b"state_filter", "type_filter", b"type_filter"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "error_fingerprint", b"error_fingerprint", "label_filter", b"label_filter", "page_size", b"page_size", "page_token", b"page_token", "priority_filter", b"priority_filter", "state_filter", b"state_filter", "type_filter", b"type_filter"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -837,6 +841,354 @@ class RequeueJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequeueJobResponse: _TypeAlias = RequeueJobResponse  # noqa: Y015
+
+@_typing.final
+class JobFilter(_message.Message):
+    """Which ended jobs. A job is taken when it passes every filter that is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelFilterEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STATE_FILTER_FIELD_NUMBER: _builtins.int
+    PRIORITY_FILTER_FIELD_NUMBER: _builtins.int
+    TYPE_FILTER_FIELD_NUMBER: _builtins.int
+    LABEL_FILTER_FIELD_NUMBER: _builtins.int
+    CREATED_AFTER_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    FINISHED_AFTER_FIELD_NUMBER: _builtins.int
+    FINISHED_BEFORE_FIELD_NUMBER: _builtins.int
+    ERROR_TEXT_FIELD_NUMBER: _builtins.int
+    ERROR_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    priority_filter: Global___Priority.ValueType
+    """Only jobs of this priority. UNSPECIFIED: all."""
+    type_filter: _builtins.str
+    """Only jobs of exactly this type. Empty: all."""
+    error_text: _builtins.str
+    """Only jobs whose last_error contains this text, upper and lower case as given. Empty: all."""
+    error_fingerprint: _builtins.str
+    """Only FAILED and DEADLETTER jobs with this kind of error: a fingerprint, or `unknown`. Empty: all."""
+    @_builtins.property
+    def state_filter(self) -> _containers.RepeatedScalarFieldContainer[Global___JobState.ValueType]:
+        """Required: only jobs in one of these states, which are final."""
+
+    @_builtins.property
+    def label_filter(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Only jobs with all of these labels. Empty: all."""
+
+    @_builtins.property
+    def created_after(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs created at this time or later. Absent: all."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs created before this time. Absent: all."""
+
+    @_builtins.property
+    def finished_after(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs that ended at this time or later. Absent: all."""
+
+    @_builtins.property
+    def finished_before(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs that ended before this time. Absent: all."""
+
+    def __init__(
+        self,
+        *,
+        state_filter: _abc.Iterable[Global___JobState.ValueType] | None = ...,
+        priority_filter: Global___Priority.ValueType = ...,
+        type_filter: _builtins.str = ...,
+        label_filter: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        created_after: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+        finished_after: _timestamp_pb2.Timestamp | None = ...,
+        finished_before: _timestamp_pb2.Timestamp | None = ...,
+        error_text: _builtins.str = ...,
+        error_fingerprint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "finished_after", b"finished_after", "finished_before", b"finished_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "error_fingerprint", b"error_fingerprint", "error_text", b"error_text", "finished_after", b"finished_after", "finished_before", b"finished_before", "label_filter", b"label_filter", "priority_filter", b"priority_filter", "state_filter", b"state_filter", "type_filter", b"type_filter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobFilter: _TypeAlias = JobFilter  # noqa: Y015
+
+@_typing.final
+class RequeueJobsRequest(_message.Message):
+    """The request of RequeueJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    dry_run: _builtins.bool
+    """Only count the jobs, and change none."""
+    limit: _builtins.int
+    """How many jobs at most. 0, and more than 100,000: 100,000. Negative: refused."""
+    rate: _builtins.int
+    """How many jobs a second. 0: as fast as batches allow. Negative: refused."""
+    cursor: _builtins.str
+    """Where to go on: next_cursor of the call before, with the same filter. Empty: at the oldest end."""
+    @_builtins.property
+    def filter(self) -> Global___JobFilter:
+        """Which jobs. Required; only FAILED, DEADLETTER and CANCELLED are allowed as states."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___JobFilter | None = ...,
+        dry_run: _builtins.bool = ...,
+        limit: _builtins.int = ...,
+        rate: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "dry_run", b"dry_run", "filter", b"filter", "limit", b"limit", "rate", b"rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequeueJobsRequest: _TypeAlias = RequeueJobsRequest  # noqa: Y015
+
+@_typing.final
+class RequeueJobsResponse(_message.Message):
+    """The answer of RequeueJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many jobs this call put back in their queues, or would have."""
+    more: _builtins.bool
+    """Whether the call stopped before it had looked at all jobs: there may be more."""
+    next_cursor: _builtins.str
+    """Where to go on, opaque. Empty: all were looked at."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        more: _builtins.bool = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "more", b"more", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequeueJobsResponse: _TypeAlias = RequeueJobsResponse  # noqa: Y015
+
+@_typing.final
+class PurgeJobsRequest(_message.Message):
+    """The request of PurgeJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    dry_run: _builtins.bool
+    """Only count the jobs, and delete none."""
+    limit: _builtins.int
+    """How many jobs at most. 0, and more than 100,000: 100,000. Negative: refused."""
+    cursor: _builtins.str
+    """Where to go on: next_cursor of the call before, with the same filter. Empty: at the beginning."""
+    @_builtins.property
+    def filter(self) -> Global___JobFilter:
+        """Which jobs. Required."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___JobFilter | None = ...,
+        dry_run: _builtins.bool = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "dry_run", b"dry_run", "filter", b"filter", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeJobsRequest: _TypeAlias = PurgeJobsRequest  # noqa: Y015
+
+@_typing.final
+class PurgeJobsResponse(_message.Message):
+    """The answer of PurgeJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many jobs this call deleted, or would have."""
+    more: _builtins.bool
+    """Whether the call stopped before it had looked at all jobs: there may be more."""
+    next_cursor: _builtins.str
+    """Where to go on, opaque. Empty: all were looked at."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        more: _builtins.bool = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "more", b"more", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeJobsResponse: _TypeAlias = PurgeJobsResponse  # noqa: Y015
+
+@_typing.final
+class ListErrorGroupsRequest(_message.Message):
+    """The request of ListErrorGroups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERROR_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    TYPE_FILTER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    error_fingerprint: _builtins.str
+    """Only this kind of error: a fingerprint, or `unknown`. Empty: all."""
+    type_filter: _builtins.str
+    """Only the errors of exactly this type of jobs. Empty: all."""
+    limit: _builtins.int
+    """How many groups at most. 0: 20; more than 100: 100; negative: refused."""
+    def __init__(
+        self,
+        *,
+        error_fingerprint: _builtins.str = ...,
+        type_filter: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_fingerprint", b"error_fingerprint", "limit", b"limit", "type_filter", b"type_filter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListErrorGroupsRequest: _TypeAlias = ListErrorGroupsRequest  # noqa: Y015
+
+@_typing.final
+class ErrorGroup(_message.Message):
+    """The FAILED and DEADLETTER jobs that one kind of error has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERROR_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    SAMPLE_ERROR_FIELD_NUMBER: _builtins.int
+    SAMPLE_JOB_ID_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    COUNT_CAPPED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    FIRST_SEEN_FIELD_NUMBER: _builtins.int
+    LAST_SEEN_FIELD_NUMBER: _builtins.int
+    error_fingerprint: _builtins.str
+    """The kind of error: 16 hexadecimal digits. `unknown` for jobs that ended before fingerprints were kept, whatever
+    their errors and types.
+    """
+    type: _builtins.str
+    """The type of the jobs; in the group `unknown` that of the newest."""
+    sample_error: _builtins.str
+    """The last_error of the newest job."""
+    sample_job_id: _builtins.str
+    """The id of the newest job."""
+    count: _builtins.int
+    """How many jobs the group holds. Counting stops at 100,000, with the newest of them."""
+    count_capped: _builtins.bool
+    """Whether counting stopped: the group holds count jobs or more."""
+    failed: _builtins.int
+    """How many of the counted jobs are FAILED."""
+    dead_letters: _builtins.int
+    """How many of the counted jobs are DEADLETTER."""
+    @_builtins.property
+    def first_seen(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest job of the group ended."""
+
+    @_builtins.property
+    def last_seen(self) -> _timestamp_pb2.Timestamp:
+        """When the newest job of the group ended."""
+
+    def __init__(
+        self,
+        *,
+        error_fingerprint: _builtins.str = ...,
+        type: _builtins.str = ...,
+        sample_error: _builtins.str = ...,
+        sample_job_id: _builtins.str = ...,
+        count: _builtins.int = ...,
+        count_capped: _builtins.bool = ...,
+        failed: _builtins.int = ...,
+        dead_letters: _builtins.int = ...,
+        first_seen: _timestamp_pb2.Timestamp | None = ...,
+        last_seen: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen", b"first_seen", "last_seen", b"last_seen"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "count_capped", b"count_capped", "dead_letters", b"dead_letters", "error_fingerprint", b"error_fingerprint", "failed", b"failed", "first_seen", b"first_seen", "last_seen", b"last_seen", "sample_error", b"sample_error", "sample_job_id", b"sample_job_id", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErrorGroup: _TypeAlias = ErrorGroup  # noqa: Y015
+
+@_typing.final
+class ListErrorGroupsResponse(_message.Message):
+    """The answer of ListErrorGroups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """Whether there are more groups than these."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___ErrorGroup]:
+        """The groups, the one last seen first."""
+
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[Global___ErrorGroup] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListErrorGroupsResponse: _TypeAlias = ListErrorGroupsResponse  # noqa: Y015
 
 @_typing.final
 class ListAttemptsRequest(_message.Message):

@@ -72,6 +72,21 @@ class SchedulerServiceStub:
                 request_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobRequest.SerializeToString,
                 response_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobResponse.FromString,
                 _registered_method=True)
+        self.RequeueJobs = channel.unary_unary(
+                '/scheduler.v1.SchedulerService/RequeueJobs',
+                request_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsRequest.SerializeToString,
+                response_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsResponse.FromString,
+                _registered_method=True)
+        self.PurgeJobs = channel.unary_unary(
+                '/scheduler.v1.SchedulerService/PurgeJobs',
+                request_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.PurgeJobsRequest.SerializeToString,
+                response_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.PurgeJobsResponse.FromString,
+                _registered_method=True)
+        self.ListErrorGroups = channel.unary_unary(
+                '/scheduler.v1.SchedulerService/ListErrorGroups',
+                request_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.ListErrorGroupsRequest.SerializeToString,
+                response_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.ListErrorGroupsResponse.FromString,
+                _registered_method=True)
         self.ListAttempts = channel.unary_unary(
                 '/scheduler.v1.SchedulerService/ListAttempts',
                 request_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.ListAttemptsRequest.SerializeToString,
@@ -165,6 +180,39 @@ class SchedulerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequeueJobs(self, request, context):
+        """Puts all jobs that pass the filter and ended FAILED, DEADLETTER or CANCELLED back in their queues, as RequeueJob does,
+        the oldest end first, each behind what is queued at that moment.
+
+        Jobs that end after the call began, or that something else moves meanwhile, are left alone. The server works in
+        batches within the call's deadline (30 s at most) and answers what it did with more = true when the time or the limit
+        came first: repeat with next_cursor. When the client goes away the running batch is the last. Errors:
+        INVALID_ARGUMENT when the filter does not name its states, names others, or cannot be used; UNAVAILABLE when nothing
+        was done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeJobs(self, request, context):
+        """Deletes all jobs that pass the filter, which are final, with their history, before their retention ends.
+
+        Everything else is as with RequeueJobs. Deleted jobs are gone for good: dry_run tells how many they would be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListErrorGroups(self, request, context):
+        """Returns what FAILED and DEADLETTER jobs ended of: one group for each kind of error, the one last seen first.
+
+        A kind is named by a fingerprint of the job's type and the first lines of its error, in which ids, numbers, times,
+        addresses and quoted texts do not count. Errors: INVALID_ARGUMENT; UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAttempts(self, request, context):
         """Returns the attempts of one job, oldest first, those of earlier requeues and the running one included.
 
@@ -220,6 +268,21 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     servicer.RequeueJob,
                     request_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobRequest.FromString,
                     response_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobResponse.SerializeToString,
+            ),
+            'RequeueJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequeueJobs,
+                    request_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsRequest.FromString,
+                    response_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsResponse.SerializeToString,
+            ),
+            'PurgeJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeJobs,
+                    request_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.PurgeJobsRequest.FromString,
+                    response_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.PurgeJobsResponse.SerializeToString,
+            ),
+            'ListErrorGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListErrorGroups,
+                    request_deserializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.ListErrorGroupsRequest.FromString,
+                    response_serializer=scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.ListErrorGroupsResponse.SerializeToString,
             ),
             'ListAttempts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAttempts,
@@ -424,6 +487,87 @@ class SchedulerService:
             '/scheduler.v1.SchedulerService/RequeueJob',
             scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobRequest.SerializeToString,
             scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequeueJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scheduler.v1.SchedulerService/RequeueJobs',
+            scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsRequest.SerializeToString,
+            scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.RequeueJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scheduler.v1.SchedulerService/PurgeJobs',
+            scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.PurgeJobsRequest.SerializeToString,
+            scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.PurgeJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListErrorGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scheduler.v1.SchedulerService/ListErrorGroups',
+            scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.ListErrorGroupsRequest.SerializeToString,
+            scheduler_dot_adapters_dot_grpc_dot_pb_dot_scheduler__pb2.ListErrorGroupsResponse.FromString,
             options,
             channel_credentials,
             insecure,

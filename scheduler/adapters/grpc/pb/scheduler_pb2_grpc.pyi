@@ -80,6 +80,27 @@ class SchedulerServiceStub:
     Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION when the job is in another state, or when its version is
     not expected_version; UNAVAILABLE.
     """
+    RequeueJobs: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.RequeueJobsRequest, _scheduler_pb2.RequeueJobsResponse]
+    """Puts all jobs that pass the filter and ended FAILED, DEADLETTER or CANCELLED back in their queues, as RequeueJob does,
+    the oldest end first, each behind what is queued at that moment.
+
+    Jobs that end after the call began, or that something else moves meanwhile, are left alone. The server works in
+    batches within the call's deadline (30 s at most) and answers what it did with more = true when the time or the limit
+    came first: repeat with next_cursor. When the client goes away the running batch is the last. Errors:
+    INVALID_ARGUMENT when the filter does not name its states, names others, or cannot be used; UNAVAILABLE when nothing
+    was done.
+    """
+    PurgeJobs: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.PurgeJobsRequest, _scheduler_pb2.PurgeJobsResponse]
+    """Deletes all jobs that pass the filter, which are final, with their history, before their retention ends.
+
+    Everything else is as with RequeueJobs. Deleted jobs are gone for good: dry_run tells how many they would be.
+    """
+    ListErrorGroups: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.ListErrorGroupsRequest, _scheduler_pb2.ListErrorGroupsResponse]
+    """Returns what FAILED and DEADLETTER jobs ended of: one group for each kind of error, the one last seen first.
+
+    A kind is named by a fingerprint of the job's type and the first lines of its error, in which ids, numbers, times,
+    addresses and quoted texts do not count. Errors: INVALID_ARGUMENT; UNAVAILABLE.
+    """
     ListAttempts: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.ListAttemptsRequest, _scheduler_pb2.ListAttemptsResponse]
     """Returns the attempts of one job, oldest first, those of earlier requeues and the running one included.
 
@@ -184,6 +205,45 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION when the job is in another state, or when its version is
         not expected_version; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def RequeueJobs(
+        self,
+        request: _scheduler_pb2.RequeueJobsRequest,
+        context: _aio.ServicerContext[_scheduler_pb2.RequeueJobsRequest, _abc.Awaitable[_scheduler_pb2.RequeueJobsResponse]],
+    ) -> _abc.Awaitable[_scheduler_pb2.RequeueJobsResponse]:
+        """Puts all jobs that pass the filter and ended FAILED, DEADLETTER or CANCELLED back in their queues, as RequeueJob does,
+        the oldest end first, each behind what is queued at that moment.
+
+        Jobs that end after the call began, or that something else moves meanwhile, are left alone. The server works in
+        batches within the call's deadline (30 s at most) and answers what it did with more = true when the time or the limit
+        came first: repeat with next_cursor. When the client goes away the running batch is the last. Errors:
+        INVALID_ARGUMENT when the filter does not name its states, names others, or cannot be used; UNAVAILABLE when nothing
+        was done.
+        """
+
+    @_abc_1.abstractmethod
+    def PurgeJobs(
+        self,
+        request: _scheduler_pb2.PurgeJobsRequest,
+        context: _aio.ServicerContext[_scheduler_pb2.PurgeJobsRequest, _abc.Awaitable[_scheduler_pb2.PurgeJobsResponse]],
+    ) -> _abc.Awaitable[_scheduler_pb2.PurgeJobsResponse]:
+        """Deletes all jobs that pass the filter, which are final, with their history, before their retention ends.
+
+        Everything else is as with RequeueJobs. Deleted jobs are gone for good: dry_run tells how many they would be.
+        """
+
+    @_abc_1.abstractmethod
+    def ListErrorGroups(
+        self,
+        request: _scheduler_pb2.ListErrorGroupsRequest,
+        context: _aio.ServicerContext[_scheduler_pb2.ListErrorGroupsRequest, _abc.Awaitable[_scheduler_pb2.ListErrorGroupsResponse]],
+    ) -> _abc.Awaitable[_scheduler_pb2.ListErrorGroupsResponse]:
+        """Returns what FAILED and DEADLETTER jobs ended of: one group for each kind of error, the one last seen first.
+
+        A kind is named by a fingerprint of the job's type and the first lines of its error, in which ids, numbers, times,
+        addresses and quoted texts do not count. Errors: INVALID_ARGUMENT; UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
