@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from scheduler.entrypoints.cli.dlq_commands import build_desk
 from scheduler.entrypoints.cli.failures import Command, reported
 from scheduler.entrypoints.cli.handlers_command import handlers
 from scheduler.entrypoints.cli.job_commands import attempts, cancel, get, requeue
@@ -56,6 +57,7 @@ def build() -> typer.Typer:
     for command in _client_commands():
         name = "list" if command is list_jobs else None
         app.command(name, rich_help_panel=_CLIENT)(reported(command))
+    app.add_typer(build_desk(), name="dlq", rich_help_panel=_CLIENT)
     return app
 
 

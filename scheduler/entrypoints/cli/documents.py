@@ -5,6 +5,7 @@ from datetime import datetime
 
 from scheduler.adapters.grpc.client_views import (
     AttemptView,
+    ErrorGroupView,
     EventView,
     JobView,
     QueueStatsView,
@@ -79,6 +80,22 @@ def attempt_document(attempt: AttemptView) -> Document:
         "finished_at": rfc3339(attempt.finished_at),
         "outcome": attempt.outcome or "RUNNING",
         "error": attempt.error,
+    }
+
+
+def error_group_document(group: ErrorGroupView) -> Document:
+    """Show a kind of error."""
+    return {
+        "error_fingerprint": group.fingerprint,
+        "type": group.type,
+        "sample_error": group.sample_error,
+        "sample_job_id": group.sample_job_id,
+        "count": group.count,
+        "count_capped": group.count_capped,
+        "failed": group.failed,
+        "dead_letters": group.dead_letters,
+        "first_seen": rfc3339(group.first_seen),
+        "last_seen": rfc3339(group.last_seen),
     }
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
-from scheduler.adapters.grpc.client_views import AttemptView, JobView, QueueStatsView
+from scheduler.adapters.grpc.client_views import AttemptView, ErrorGroupView, JobView, QueueStatsView
 from scheduler.domain.state import JobState
 from scheduler.entrypoints.cli.text import age, moment, printable
 
@@ -66,10 +66,14 @@ def job_table(jobs: Sequence[JobView], *, with_header: bool = True) -> Table:
 
 def job_details(job: JobView) -> Table:
     """Show one job, a field a row."""
+    return _fields_table(_fields(job))
+
+
+def _fields_table(fields: Mapping[str, str | Text]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _fields(job).items():
+    for name, value in fields.items():
         if value:
             table.add_row(name, value)
     return table
@@ -125,6 +129,48 @@ def _took(attempt: AttemptView) -> str:
     if attempt.finished_at is None:
         return ""
     return f"{max(0.0, (attempt.finished_at - attempt.started_at).total_seconds()):.3f}s"
+
+
+def error_group_table(groups: Sequence[ErrorGroupView]) -> Table:
+    """Show kinds of errors, one a row."""
+    table = plain_table()
+    table.add_column("FINGERPRINT", no_wrap=True, min_width=16)
+    table.add_column("TYPE", overflow="ellipsis", no_wrap=True)
+    for name in ("JOBS", "FAILED", "DEAD", "FIRST", "LAST"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("ERROR")
+    now = datetime.now(UTC)
+    for group in groups:
+        table.add_row(
+            group.fingerprint,
+            printable(group.type),
+            _group_count(group),
+            str(group.failed),
+            str(group.dead_letters),
+            age(now - group.first_seen),
+            age(now - group.last_seen),
+            cut_to_fit(group.sample_error),
+        )
+    return table
+
+
+def error_group_details(group: ErrorGroupView) -> Table:
+    """Show one kind of error, a field a row."""
+    counts = f"{_group_count(group)}, {group.failed} FAILED, {group.dead_letters} DEADLETTER"
+    return _fields_table(
+        {
+            "error": printable(group.sample_error),
+            "fingerprint": group.fingerprint,
+            "type": printable(group.type),
+            "jobs": counts,
+            "first seen": moment(group.first_seen),
+            "last seen": moment(group.last_seen),
+        }
+    )
+
+
+def _group_count(group: ErrorGroupView) -> str:
+    return f"{group.count}+" if group.count_capped else str(group.count)
 
 
 def queue_table(stats: QueueStatsView) -> Table:

@@ -32,6 +32,10 @@ class Terminal:
         while not condition(self.output):
             assert self._read(deadline), self.output
 
+    def type(self, keys: bytes) -> None:
+        """Do what a person at the keyboard does."""
+        os.write(self._mine, keys)
+
     def interrupt(self) -> None:
         """Do what Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
