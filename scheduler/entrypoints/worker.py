@@ -40,6 +40,7 @@ async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics
                 group.create_task(_retire(container, stopping))
                 return await worker.run(stopping, grace_seconds=container.common.settings().grace_seconds)
         finally:
+            await container.common.handler_processes().close()
             await lease.stop()
             await container.common.db_tx().close()
 

@@ -29,7 +29,8 @@ def handler(
     """Declare a function `(payload, context) -> result` the handler of a job type.
 
     The payload's annotation says what it is read as. A function with `async def` runs in the event loop, any other in
-    a thread of its own, or in a process that can be killed with `executor="process"`. Raises HandlerDeclarationError.
+    a thread of its own; with `executor="process"` both run in a process, which can be killed. Raises
+    HandlerDeclarationError.
     """
 
     def declare(function: Callable[[PayloadT, JobContext], ResultT]) -> HandlerDefinition[PayloadT, ResultT]:
@@ -68,7 +69,7 @@ def _executor(function: FunctionType, wanted: str | None) -> Executor:
         return Executor.ASYNC if is_async else Executor.THREAD
     if wanted not in tuple(Executor):
         _refuse(function, f"executor must be one of {_EXECUTORS}, is {wanted!r}")
-    if is_async and wanted != Executor.ASYNC:
+    if is_async and wanted == Executor.THREAD:
         _refuse(function, f"executor {wanted!r} runs functions without `async`")
     if not is_async and wanted == Executor.ASYNC:
         _refuse(function, "executor 'async' runs functions with `async def`")

@@ -30,7 +30,7 @@ class HandlerDefinition(Generic[PayloadT_contra, ResultT_co]):
 
     job_type: str
     function: Callable[[PayloadT_contra, JobContext], ResultT_co]
-    """Returns a result, or the coroutine of one where the executor is ASYNC."""
+    """Returns a result, or the coroutine of one: always where the executor is ASYNC, never where it is THREAD."""
     payload: PayloadReader
     executor: Executor
 

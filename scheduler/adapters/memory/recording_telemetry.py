@@ -9,6 +9,8 @@ from scheduler.application.dto import QueueStats
 from scheduler.application.ports.queue_maintenance import QueueDepths
 from scheduler.application.ports.telemetry import (
     FaultTelemetry,
+    HandlerProcessTelemetry,
+    ProcessEnd,
     ReaperTelemetry,
     RpcTelemetry,
     SubmitTelemetry,
@@ -20,7 +22,9 @@ from scheduler.domain.job import Job
 
 
 @dataclass(slots=True)
-class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, FaultTelemetry, RpcTelemetry):
+class RecordingTelemetry(
+    SubmitTelemetry, WorkerTelemetry, HandlerProcessTelemetry, ReaperTelemetry, FaultTelemetry, RpcTelemetry
+):
     """Every telemetry port at once."""
 
     submitted: list[Job] = field(default_factory=list)
@@ -31,6 +35,8 @@ class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, Faul
     stale: list[AttemptId] = field(default_factory=list)
     inflight_counts: list[int] = field(default_factory=list)
     renewals: list[tuple[WorkerId, str]] = field(default_factory=list)
+    processes: int = 0
+    process_ends: list[ProcessEnd] = field(default_factory=list)
     released_due: list[Job] = field(default_factory=list)
     closed_workers: list[WorkerId] = field(default_factory=list)
     recovered: list[Job] = field(default_factory=list)
@@ -71,6 +77,14 @@ class RecordingTelemetry(SubmitTelemetry, WorkerTelemetry, ReaperTelemetry, Faul
     def lease_renewed(self, worker_id: WorkerId, *, result: str) -> None:
         """Remember a renewal."""
         self.renewals.append((worker_id, result))
+
+    def handler_processes(self, count: int) -> None:
+        """Remember how many live now."""
+        self.processes = count
+
+    def handler_process_ended(self, how: ProcessEnd) -> None:
+        """Remember how a process ended."""
+        self.process_ends.append(how)
 
     def jobs_released_due(self, jobs: Sequence[Job]) -> None:
         """Remember jobs that came due."""

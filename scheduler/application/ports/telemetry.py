@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from scheduler.application.dto import QueueStats
@@ -50,6 +51,31 @@ class WorkerTelemetry(Protocol):
     @abstractmethod
     def lease_renewed(self, worker_id: WorkerId, *, result: str) -> None:
         """Count a renewal: "ok", "closed" or "unavailable"."""
+
+
+class ProcessEnd(StrEnum):
+    """Why a handler process ended."""
+
+    RECYCLED = "recycled"
+    """It ran enough attempts, or had too much memory."""
+    IDLE = "idle"
+    """It had nothing to do."""
+    KILLED = "killed"
+    """Its attempt was stopped."""
+    CRASHED = "crashed"
+    """By itself."""
+
+
+class HandlerProcessTelemetry(Protocol):
+    """Told by the worker's handler processes."""
+
+    @abstractmethod
+    def handler_processes(self, count: int) -> None:
+        """Set the number of processes that live now."""
+
+    @abstractmethod
+    def handler_process_ended(self, how: ProcessEnd) -> None:
+        """Count the end of a process."""
 
 
 class ReaperTelemetry(Protocol):

@@ -6,6 +6,7 @@ from dependency_injector import containers, providers
 from scheduler.adapters.handlers.db_tx import DbTxHandler
 from scheduler.adapters.handlers.executors import bind
 from scheduler.adapters.handlers.noop import NoopHandler
+from scheduler.adapters.handlers.process.pool import PoolLimits, ProcessPool
 from scheduler.adapters.handlers.registry import Registry
 from scheduler.adapters.http.progress import LoopProgress
 from scheduler.adapters.logging.faults import LoggedFaults
@@ -13,6 +14,7 @@ from scheduler.adapters.logging.reaper import LoggedReaper
 from scheduler.adapters.logging.worker import LoggedWorker
 from scheduler.adapters.prometheus.build_info import publish_build_info
 from scheduler.adapters.prometheus.faults import FaultMetrics
+from scheduler.adapters.prometheus.handler_processes import HandlerProcessMetrics
 from scheduler.adapters.prometheus.metrics import Metrics
 from scheduler.adapters.prometheus.reaper import ReaperMetrics
 from scheduler.adapters.prometheus.rpc import RpcMetrics
@@ -29,6 +31,7 @@ from scheduler.application.ports.ids import Ids
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import (
     FaultTelemetry,
+    HandlerProcessTelemetry,
     ReaperTelemetry,
     RpcTelemetry,
     SubmitTelemetry,
@@ -60,12 +63,12 @@ def _metrics(options: ProcessOptions) -> Metrics:
     return metrics
 
 
-def _handlers(options: ProcessOptions, db_tx: DbTxHandler) -> Registry:
+def _handlers(options: ProcessOptions, db_tx: DbTxHandler, processes: ProcessPool) -> Registry:
     registry = Registry()
     registry.register("noop", NoopHandler())
     registry.register("db_tx", db_tx)
     for definition in options.handlers:
-        registry.register(definition.job_type, bind(definition), place=definition.place)
+        registry.register(definition.job_type, bind(definition, processes), place=definition.place)
     return registry
 
 
@@ -79,10 +82,14 @@ class Common(containers.DeclarativeContainer):
     ids: providers.Provider[Ids] = providers.Singleton(Uuid4Ids)
     randomness: providers.Provider[Randomness] = providers.Singleton(SystemRandomness)
     db_tx: providers.Provider[DbTxHandler] = providers.Singleton(build_db_tx, settings, clock)
-    handlers: providers.Provider[HandlerRegistry] = providers.Singleton(_handlers, options, db_tx)
-
     log = providers.Callable(structlog.get_logger, "scheduler")
     metrics: providers.Provider[Metrics] = providers.Singleton(_metrics, options)
+
+    process_telemetry: providers.Provider[HandlerProcessTelemetry] = providers.Singleton(HandlerProcessMetrics, metrics)
+    process_limits = providers.Singleton(PoolLimits, megabytes=settings.provided.handler_process_max_mb)
+    handler_processes = providers.Singleton(ProcessPool, telemetry=process_telemetry, limits=process_limits)
+    handlers: providers.Provider[HandlerRegistry] = providers.Singleton(_handlers, options, db_tx, handler_processes)
+
     progress: providers.Provider[LoopProgress] = providers.Singleton(LoopProgress, clock)
     counted_faults: providers.Provider[FaultTelemetry] = providers.Singleton(FaultMetrics, metrics)
     faults: providers.Provider[FaultTelemetry] = providers.Singleton(

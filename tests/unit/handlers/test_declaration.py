@@ -45,6 +45,10 @@ def test_the_executor_of_a_sync_function_can_be_chosen(executor: str) -> None:
     assert definition.executor == executor
 
 
+def test_an_async_function_may_run_in_a_process() -> None:
+    assert handler("image.resize", executor="process")(async_resize).executor is Executor.PROCESS
+
+
 def test_a_definition_is_callable_like_its_function() -> None:
     definition = handler("image.resize")(sync_resize)
 
@@ -123,7 +127,6 @@ def test_a_bad_job_type_is_refused(job_type: str) -> None:
     ("function", "executor", "reason"),
     [
         (async_resize, "thread", "executor 'thread' runs functions without `async`"),
-        (async_resize, "process", "executor 'process' runs functions without `async`"),
         (sync_resize, "async", "executor 'async' runs functions with `async def`"),
         (sync_resize, "gpu", "executor must be one of 'async', 'thread', 'process', is 'gpu'"),
     ],

@@ -12,7 +12,9 @@ from pydantic import BaseModel
 
 from scheduler.adapters.handlers.definition import AnyDefinition
 from scheduler.adapters.handlers.executors import bind
+from scheduler.adapters.handlers.process.pool import ProcessPool
 from scheduler.adapters.handlers.registry import Registry
+from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
 from scheduler.application.dto import StartedJob
 from scheduler.application.outcomes import Success
 from scheduler.application.ports.handlers import JobContext
@@ -42,7 +44,7 @@ async def attempt(
     leave_running: Callable[[], Callable[[], None]] | None = None,
 ) -> Success | Failure:
     registry = Registry()
-    registry.register(definition.job_type, bind(definition))
+    registry.register(definition.job_type, bind(definition, ProcessPool(telemetry=RecordingTelemetry())))
     job = a_job(JobState.RUNNING, type=definition.job_type, timeout=MINUTE)
     context = JobContext(
         attempt_id=job.attempt_id,

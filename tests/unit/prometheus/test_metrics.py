@@ -7,6 +7,7 @@ import pytest
 from scheduler.adapters.memory.fixed_clock import FixedClock
 from scheduler.adapters.prometheus.build_info import publish_build_info
 from scheduler.adapters.prometheus.faults import FaultMetrics
+from scheduler.adapters.prometheus.handler_processes import HandlerProcessMetrics
 from scheduler.adapters.prometheus.metrics import Metrics
 from scheduler.adapters.prometheus.reaper import ReaperMetrics
 from scheduler.adapters.prometheus.rpc import RpcMetrics
@@ -28,6 +29,7 @@ def everything() -> Metrics:
     publish_build_info(metrics, version="1.2.3")
     SubmitMetrics(metrics).submit_failed("InvalidFieldError")
     WorkerMetrics(metrics, types=["noop"])
+    HandlerProcessMetrics(metrics)
     ReaperMetrics(metrics, clock=FixedClock())
     FaultMetrics(metrics).fault("claim_failed", OSError())
     RpcMetrics(metrics, methods=["GetJob"])
@@ -78,6 +80,8 @@ def test_exactly_the_documented_metrics_are_shown() -> None:
         "faults_total": "counter",
         "grpc_request_duration_seconds": "histogram",
         "grpc_requests_total": "counter",
+        "handler_processes": "gauge",
+        "handler_processes_ended_total": "counter",
         "job_processing_duration_seconds": "histogram",
         "jobs_deadlettered_total": "counter",
         "jobs_processed_total": "counter",

@@ -6,6 +6,7 @@ import pytest
 
 from scheduler.adapters.memory.fixed_clock import FixedClock
 from scheduler.adapters.prometheus.faults import FaultMetrics
+from scheduler.adapters.prometheus.handler_processes import HandlerProcessMetrics
 from scheduler.adapters.prometheus.metrics import Metrics
 from scheduler.adapters.prometheus.reaper import ReaperMetrics
 from scheduler.adapters.prometheus.rpc import RpcMetrics
@@ -13,6 +14,7 @@ from scheduler.adapters.prometheus.submit import SubmitMetrics
 from scheduler.adapters.prometheus.worker import WorkerMetrics
 from scheduler.application.dto import QueueDepth, QueueStats
 from scheduler.application.ports.queue_maintenance import QueueDepths
+from scheduler.application.ports.telemetry import ProcessEnd
 from scheduler.domain.attempt import Attempt
 from scheduler.domain.job import Job, ended_attempt
 from scheduler.domain.priority import Priority
@@ -266,6 +268,19 @@ def test_a_part_that_is_back_is_not_degraded() -> None:
     faults.degraded("queue", is_degraded=False)
 
     assert value(metrics, "degraded", part="queue") == 0
+
+
+def test_handler_processes_are_counted_and_their_ends_by_reason() -> None:
+    metrics = Metrics()
+    processes = HandlerProcessMetrics(metrics)
+
+    processes.handler_processes(3)
+    processes.handler_process_ended(ProcessEnd.CRASHED)
+    processes.handler_processes(2)
+
+    assert value(metrics, "handler_processes") == 2
+    ends = {how.value: value(metrics, "handler_processes_ended_total", reason=how.value) for how in ProcessEnd}
+    assert ends == {"recycled": 0, "idle": 0, "killed": 0, "crashed": 1}
 
 
 def test_calls_are_counted_by_method_and_status() -> None:
