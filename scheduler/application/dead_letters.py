@@ -95,9 +95,13 @@ class EndedPage:
     next: EndedCursor | None
 
 
+COUNTED_IN_ALL = 2_000_000
+"""How many jobs a list of kinds of errors counts at most: the kinds of a long list are counted less far."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorGroup:
-    """The jobs that one kind of error has ended; the newest COUNT_CAP of them are counted."""
+    """The jobs that one kind of error has ended. The newest of them are counted, up to a cap."""
 
     fingerprint: str
     """Empty: they ended before there were fingerprints, and may have nothing in common."""
@@ -107,6 +111,8 @@ class ErrorGroup:
     sample_error: str
     failed: int
     dead_letters: int
+    is_capped: bool
+    """Whether counting stopped at its cap: there may be more."""
     first_seen: datetime
     last_seen: datetime
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from scheduler.adapters.grpc.client_views import AttemptView, EventView, JobView, RequeuedJob, SubmittedJob
+from scheduler.adapters.grpc.client_views import (
+    AttemptView,
+    BulkResult,
+    ErrorGroupsView,
+    EventView,
+    JobView,
+    RequeuedJob,
+    SubmittedJob,
+)
+from scheduler.application.dead_letters import EndedFilter
 from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.ids import JobId
@@ -31,6 +40,19 @@ class Client(Protocol):
 
     @abstractmethod
     async def requeue(self, job_id: str, *, payload: str = "", expected_version: int = 0) -> RequeuedJob: ...
+
+    @abstractmethod
+    async def requeue_jobs(
+        self, job_filter: EndedFilter, *, limit: int = 0, rate: int = 0, dry_run: bool = False, cursor: str = ""
+    ) -> BulkResult: ...
+
+    @abstractmethod
+    async def purge_jobs(
+        self, job_filter: EndedFilter, *, limit: int = 0, dry_run: bool = False, cursor: str = ""
+    ) -> BulkResult: ...
+
+    @abstractmethod
+    async def error_groups(self, *, fingerprint: str = "", job_type: str = "", limit: int = 0) -> ErrorGroupsView: ...
 
     @abstractmethod
     async def attempts(self, job_id: str) -> Sequence[AttemptView]: ...

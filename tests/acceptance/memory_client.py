@@ -5,8 +5,17 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from uuid import UUID
 
-from scheduler.adapters.grpc import client_mapping, views
-from scheduler.adapters.grpc.client_views import AttemptView, EventView, JobView, RequeuedJob, SubmittedJob
+from scheduler.adapters.grpc import bulk_cursor, client_mapping, views
+from scheduler.adapters.grpc.client_views import (
+    AttemptView,
+    BulkResult,
+    ErrorGroupsView,
+    EventView,
+    JobView,
+    RequeuedJob,
+    SubmittedJob,
+)
+from scheduler.application.dead_letters import BulkOrder, EndedFilter
 from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.ids import JobId
@@ -46,6 +55,27 @@ class MemoryClient(Client):
         requeue = self._container.requeue_job()
         job = await requeue.execute(_id(job_id), payload=payload or None, expected_version=expected_version)
         return RequeuedJob(version=job.version, state=job.state)
+
+    async def requeue_jobs(
+        self, job_filter: EndedFilter, *, limit: int = 0, rate: int = 0, dry_run: bool = False, cursor: str = ""
+    ) -> BulkResult:
+        await asyncio.sleep(CALL_SECONDS)
+        order = BulkOrder(limit=limit, rate=rate, dry_run=dry_run, cursor=bulk_cursor.decode(cursor, job_filter))
+        outcome = await self._container.requeue_jobs().execute(job_filter, order, asyncio.Event())
+        return BulkResult(count=outcome.count, cursor=bulk_cursor.encode(outcome.next, job_filter))
+
+    async def purge_jobs(
+        self, job_filter: EndedFilter, *, limit: int = 0, dry_run: bool = False, cursor: str = ""
+    ) -> BulkResult:
+        await asyncio.sleep(CALL_SECONDS)
+        order = BulkOrder(limit=limit, dry_run=dry_run, cursor=bulk_cursor.decode(cursor, job_filter))
+        outcome = await self._container.delete_jobs().execute(job_filter, order, asyncio.Event())
+        return BulkResult(count=outcome.count, cursor=bulk_cursor.encode(outcome.next, job_filter))
+
+    async def error_groups(self, *, fingerprint: str = "", job_type: str = "", limit: int = 0) -> ErrorGroupsView:
+        groups = self._container.list_error_groups()
+        found = await groups.execute(fingerprint=fingerprint or None, job_type=job_type or None, limit=limit)
+        return client_mapping.error_groups(views.error_groups_response(found))
 
     async def attempts(self, job_id: str) -> Sequence[AttemptView]:
         attempts = await self._container.list_attempts().execute(_id(job_id))

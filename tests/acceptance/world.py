@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Self, TypeVar
 from uuid import uuid4
 
-from scheduler.adapters.grpc.client_views import JobView, SubmittedJob
+from scheduler.adapters.grpc.client_views import BulkResult, JobView, SubmittedJob
+from scheduler.application.dead_letters import EndedFilter
 from scheduler.application.dto import JobFilter
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.state import FINAL_STATES
@@ -26,6 +27,7 @@ class World:
 
     noted: datetime | None = None
     confirmed: bool | None = None
+    changed: int | None = None
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
@@ -124,6 +126,27 @@ class World:
         requeued = self.attempt(call)
         if requeued is not None:
             self._last_requeue[name] = requeued.version
+
+    def requeue_all(self, job_filter: EndedFilter, *, limit: int = 0, dry_run: bool = False) -> None:
+        """Queue all jobs again that match, or count them."""
+        before = {job.job_id: job.version for job in self.jobs()}
+        self._note_changed(self.driver.client.requeue_jobs(job_filter, limit=limit, dry_run=dry_run))
+        if not dry_run and self._refused is None:
+            for name, job_id in self.ids.items():
+                if job_id in before and self.job(name).version > before[job_id]:
+                    self._last_requeue[name] = before[job_id] + 1
+
+    def delete_all(self, job_filter: Callable[[], EndedFilter]) -> None:
+        """Delete all jobs that match."""
+
+        async def delete() -> BulkResult:
+            return await self.driver.client.purge_jobs(job_filter())
+
+        self._note_changed(delete())
+
+    def _note_changed(self, work: Coroutine[None, None, BulkResult]) -> None:
+        result = self.attempt(work)
+        self.changed = None if result is None else result.count
 
     def own(self, job_filter: JobFilter) -> JobFilter:
         """Narrow a filter to this scenario's jobs."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scheduler.application.dead_letters import ErrorGroup, ErrorGroups
+from scheduler.application.dead_letters import COUNTED_IN_ALL, ErrorGroup, ErrorGroups
 from scheduler.domain.state import DEAD_STATES, JobState
 from tests.contract.steps import added
 from tests.support.backends import SMALL_CAP, Run, StoreBackend
@@ -42,6 +42,7 @@ def test_a_kind_shows_its_counts_its_times_and_its_newest_job(run: Run, store: S
         sample_error="é'",
         failed=1,
         dead_letters=2,
+        is_capped=False,
         first_seen=NOW,
         last_seen=NOW + HOUR,
     )
@@ -64,7 +65,7 @@ def test_a_count_stops_at_the_cap_with_the_newest(run: Run, store: StoreBackend)
 
     (group,) = grouped(run, store).groups
 
-    assert (group.failed, group.dead_letters) == (1, SMALL_CAP - 1)
+    assert (group.failed, group.dead_letters, group.is_capped) == (1, SMALL_CAP - 1, True)
     assert group.first_seen == NOW - HOUR
 
 
@@ -88,3 +89,13 @@ def test_a_kind_is_gone_with_its_last_job(run: Run, store: StoreBackend) -> None
     run(store.repository.apply([a_change(dead, dead.requeue(NOW))]))
 
     assert list(grouped(run, store).groups) == []
+
+
+def test_the_kinds_of_a_long_list_are_counted_less_far(run: Run, store: StoreBackend) -> None:
+    added(run, store, [a_job(JobState.FAILED, error_fingerprint=ONE) for _ in range(SMALL_CAP - 1)])
+
+    (short,) = grouped(run, store, limit=10).groups
+    (long,) = grouped(run, store, limit=COUNTED_IN_ALL // 2).groups
+
+    assert (short.failed, short.is_capped) == (SMALL_CAP - 1, False)
+    assert (long.failed, long.is_capped) == (2, True)

@@ -10,7 +10,15 @@ from scheduler.adapters.cockroach.arrays import words
 from scheduler.adapters.cockroach.columns import doomed_columns, labels_text
 from scheduler.adapters.cockroach.job_reader import FIRST_MOMENT, LAST_MOMENT, LEAST_ID
 from scheduler.adapters.cockroach.transaction import Transactions
-from scheduler.application.dead_letters import EndedCursor, EndedFilter, EndedPage, ErrorGroup, ErrorGroups, FoundJob
+from scheduler.application.dead_letters import (
+    COUNTED_IN_ALL,
+    EndedCursor,
+    EndedFilter,
+    EndedPage,
+    ErrorGroup,
+    ErrorGroups,
+    FoundJob,
+)
 from scheduler.application.dto import COUNT_CAP
 from scheduler.application.ports.ended_jobs import EndedJobs
 from scheduler.domain.job import Job
@@ -42,6 +50,7 @@ class SqlEndedJobs(EndedJobs):
 
     async def error_groups(self, *, fingerprint: str | None, job_type: str | None, limit: int) -> ErrorGroups:
         """Return up to `limit` kinds of errors, the last seen first."""
+        cap = min(self._count_cap, COUNTED_IN_ALL // limit)
         rows = await self._transactions.run(
             "error_groups",
             first=fingerprint or "",
@@ -49,9 +58,9 @@ class SqlEndedJobs(EndedJobs):
             newest=self._kinds if fingerprint is None else 0,
             type=job_type,
             limit=limit + 1,
-            cap=self._count_cap,
+            cap=cap,
         )
-        groups = [group for group in map(_group, rows) if fingerprint in {None, group.fingerprint}]
+        groups = [group for group in (_group(row, cap) for row in rows) if fingerprint in {None, group.fingerprint}]
         return ErrorGroups(groups=groups[:limit], more=len(groups) > limit)
 
     async def delete(self, jobs: Sequence[Job]) -> int:
@@ -105,7 +114,7 @@ def _found(row: TupleRow) -> FoundJob:
     return FoundJob(version=row[1], cursor=_cursor(row))
 
 
-def _group(row: TupleRow) -> ErrorGroup:
+def _group(row: TupleRow, cap: int) -> ErrorGroup:
     fingerprint, job_type, job_id, error, failed, dead_letters, first_seen, last_seen = row
     return ErrorGroup(
         fingerprint=fingerprint,
@@ -114,6 +123,7 @@ def _group(row: TupleRow) -> ErrorGroup:
         sample_error=error,
         failed=failed,
         dead_letters=dead_letters,
+        is_capped=failed + dead_letters >= cap,
         first_seen=first_seen,
         last_seen=last_seen,
     )

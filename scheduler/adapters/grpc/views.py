@@ -8,7 +8,7 @@ from scheduler.adapters.grpc.enums import OUTCOME_NUMBERS, PRIORITY_NUMBERS, STA
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.times import from_datetime, from_timedelta
 from scheduler.application.dead_letters import ErrorGroup, ErrorGroups
-from scheduler.application.dto import COUNT_CAP, JobDetails, QueueDepth, QueueStats, SubmitOutcome
+from scheduler.application.dto import JobDetails, QueueDepth, QueueStats, SubmitOutcome
 from scheduler.domain.attempt import Attempt
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
@@ -130,14 +130,13 @@ def error_groups_response(found: ErrorGroups) -> pb.ListErrorGroupsResponse:
 
 
 def _error_group(group: ErrorGroup) -> pb.ErrorGroup:
-    count = group.failed + group.dead_letters
     return pb.ErrorGroup(
         error_fingerprint=group.fingerprint or UNKNOWN_ERROR,
         type=group.type,
         sample_error=group.sample_error,
         sample_job_id=str(group.sample_job_id),
-        count=count,
-        count_capped=count >= COUNT_CAP,
+        count=group.failed + group.dead_letters,
+        count_capped=group.is_capped,
         failed=group.failed,
         dead_letters=group.dead_letters,
         first_seen=from_datetime(group.first_seen),

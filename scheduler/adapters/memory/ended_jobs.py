@@ -8,7 +8,15 @@ from itertools import islice
 from scheduler.adapters.memory.job_index import By
 from scheduler.adapters.memory.store import MemoryData, MemoryStore
 from scheduler.adapters.memory.time_index import Place
-from scheduler.application.dead_letters import EndedCursor, EndedFilter, EndedPage, ErrorGroup, ErrorGroups, FoundJob
+from scheduler.application.dead_letters import (
+    COUNTED_IN_ALL,
+    EndedCursor,
+    EndedFilter,
+    EndedPage,
+    ErrorGroup,
+    ErrorGroups,
+    FoundJob,
+)
 from scheduler.application.dto import COUNT_CAP
 from scheduler.application.ports.ended_jobs import EndedJobs
 from scheduler.domain.job import Job
@@ -35,8 +43,9 @@ class MemoryEndedJobs(EndedJobs):
 
     async def error_groups(self, *, fingerprint: str | None, job_type: str | None, limit: int) -> ErrorGroups:
         """Return up to `limit` kinds of errors, the last seen first."""
+        cap = min(self._count_cap, COUNTED_IN_ALL // limit)
         async with self._store.statement() as data:
-            groups = list(_groups(_dead(data), self._count_cap))
+            groups = list(_groups(_dead(data), cap))
         wanted = [
             group for group in groups if fingerprint in {None, group.fingerprint} and job_type in {None, group.type}
         ]
@@ -82,10 +91,10 @@ def _groups(dead: Iterator[Job], cap: int) -> Iterator[ErrorGroup]:
         if count.total() < cap:
             count[job.state] += 1
     for fingerprint, job in newest.items():
-        yield _group(job, oldest[fingerprint], counts[fingerprint])
+        yield _group(job, oldest[fingerprint], counts[fingerprint], cap)
 
 
-def _group(newest: Job, oldest: Job, counts: Counter[JobState]) -> ErrorGroup:
+def _group(newest: Job, oldest: Job, counts: Counter[JobState], cap: int) -> ErrorGroup:
     return ErrorGroup(
         fingerprint=newest.error_fingerprint,
         type=newest.type,
@@ -93,6 +102,7 @@ def _group(newest: Job, oldest: Job, counts: Counter[JobState]) -> ErrorGroup:
         sample_error=newest.last_error,
         failed=counts[JobState.FAILED],
         dead_letters=counts[JobState.DEADLETTER],
+        is_capped=counts.total() >= cap,
         first_seen=oldest.finished_at or oldest.updated_at,
         last_seen=newest.finished_at or newest.updated_at,
     )

@@ -20,7 +20,10 @@ class EndedJobs(Protocol):
 
     @abstractmethod
     async def error_groups(self, *, fingerprint: str | None, job_type: str | None, limit: int) -> ErrorGroups:
-        """Return up to `limit` kinds of errors, those last seen first: of all, that one, or those of a type."""
+        """Return up to `limit` kinds of errors, those last seen first: of all, that one, or those of a type.
+
+        Each is counted up to COUNT_CAP, or to the kind's share of COUNTED_IN_ALL where that is less.
+        """
 
     @abstractmethod
     async def delete(self, jobs: Sequence[Job]) -> int:

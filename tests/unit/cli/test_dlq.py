@@ -1,12 +1,13 @@
 """`scheduler dlq`: dead letters as a desk."""
 
 import json
+import time
 from uuid import uuid4
 
 import pytest
 
 from tests.unit.cli.terminal import Terminal
-from tests.unit.cli.tool import INTERRUPTIBLE, Tool
+from tests.unit.cli.tool import INTERRUPTIBLE, PATIENCE_SECONDS, Tool
 
 
 class Corner:
@@ -142,7 +143,9 @@ def test_cancelled_jobs_are_queued_again_when_they_are_named(tool: Tool, corner:
 def test_a_rate_is_kept_over_the_whole_command(tool: Tool, corner: Corner) -> None:
     corner.dead(3)
 
+    began = time.monotonic()
     assert tool("dlq", "requeue", "-t", corner.type, "--rate", "2").lines == ["requeued 3 jobs"]
+    assert time.monotonic() - began >= 1.5
 
 
 def test_one_job_is_repaired_by_another_payload(tool: Tool) -> None:
@@ -243,8 +246,9 @@ def test_a_person_is_asked_before_many_jobs_are_queued_again(tool: Tool, corner:
     assert few.end() == 0
     corner.wait()
     tool("submit", corner.type, "--max-attempts", "1", "--count", "20", "-l", "of=many")
+    give_up = time.monotonic() + PATIENCE_SECONDS
     while tool("dlq", "requeue", "-t", corner.type, "--dry-run").lines != ["would requeue 21 jobs"]:
-        pass
+        assert time.monotonic() < give_up
 
     many = on_a_terminal(tool, "requeue", "-t", corner.type)
     assert answered(many, b"n\n") == 1

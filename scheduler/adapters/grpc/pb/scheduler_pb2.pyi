@@ -1125,7 +1125,9 @@ class ErrorGroup(_message.Message):
     sample_job_id: _builtins.str
     """The id of the newest job."""
     count: _builtins.int
-    """How many jobs the group holds. Counting stops at 100,000, with the newest of them."""
+    """How many jobs the group holds. Counting stops at 100,000, with the newest of them; where
+    limit is above 20, it stops at 2,000,000 divided by limit.
+    """
     count_capped: _builtins.bool
     """Whether counting stopped: the group holds count jobs or more."""
     failed: _builtins.int
