@@ -43,8 +43,11 @@ class StackPorts:
         )
 
     def require_free(self) -> None:
-        """Raise an error that names the port when somebody listens on one of them."""
-        for port in (self.grpc, self.api_metrics, self.worker_metrics, self.reaper_metrics):
+        """Raise an error that names the port when somebody listens on one of them, or two parts were given the same."""
+        metrics = (self.api_metrics, self.worker_metrics, self.reaper_metrics)
+        if self.grpc in metrics:
+            raise StackError(f"port {self.grpc} is asked for twice: metrics take {metrics[0]} to {metrics[-1]}")
+        for port in (self.grpc, *metrics):
             require_free(port)
 
 

@@ -63,7 +63,9 @@ class StoreSettings:
             return make_conninfo("", **(dict(CONNECTION_DEFAULTS) | conninfo_to_dict(self.url)))
         except psycopg.Error as error:
             # The driver quotes what it could not read, which may be the password.
-            raise StoreLoginError("the database address is not a PostgreSQL URL") from error
+            raise StoreLoginError(
+                "the database address is no PostgreSQL URL, or has a parameter unknown to it"
+            ) from error
 
 
 class Link:

@@ -2,10 +2,12 @@
 
 import asyncio
 import errno
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from scheduler.adapters.http.reports import health_report, readiness_report
 from scheduler.application.errors import PortInUseError
@@ -15,6 +17,7 @@ from scheduler.application.readiness import ReadinessCheck
 Render = Callable[[], tuple[bytes, str]]
 """Returns the metrics and their content type; runs in a thread, since it may read files."""
 SHUTDOWN_SECONDS = 1.0
+_LOGGER = "scheduler.http"
 
 
 class OperationsServer:
@@ -45,8 +48,14 @@ class OperationsServer:
 
     async def start(self) -> None:
         """Listen; raise PortInUseError when somebody else does, and any other OSError as it is."""
+        logger = logging.getLogger(_LOGGER)
+        logger.addFilter(_is_ours)
         runner = web.AppRunner(
-            self._application(), handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS
+            self._application(),
+            handle_signals=False,
+            access_log=None,
+            logger=logger,
+            shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await runner.setup()
         try:
@@ -90,6 +99,11 @@ class OperationsServer:
     async def _get_ready(self, _: web.Request) -> web.Response:
         found = await self._readiness.check()
         return web.json_response(readiness_report(found), status=_status(is_good=found.ready))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Tell whether a log line is about us: not about a client that speaks no HTTP, which would get a traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _status(*, is_good: bool) -> int:

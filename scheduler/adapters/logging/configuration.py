@@ -12,7 +12,9 @@ from scheduler.adapters.logging.redaction import redact
 
 LogFormat = Literal["json", "console"]
 # Chatty below WARNING, and about nothing that an operator can act on.
-_QUIET_LIBRARIES = ("aiohttp.access", "asyncio", "grpc._cython.cygrpc")
+_QUIET_LIBRARIES = ("aiohttp.access", "asyncio", "grpc._cython.cygrpc", "psycopg")
+# These warn of each connection that an outage costs, over and over; our fault log says the same once a second.
+_WARNING_LIBRARIES = ("psycopg",)
 
 
 def configure_logging(*, level: str, log_format: LogFormat, stream: TextIO = sys.stderr) -> None:
@@ -23,6 +25,9 @@ def configure_logging(*, level: str, log_format: LogFormat, stream: TextIO = sys
     logging.basicConfig(handlers=[handler], level=number, force=True)
     for library in _QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(max(number, logging.WARNING))
+    if number > logging.DEBUG:
+        for library in _WARNING_LIBRARIES:
+            logging.getLogger(library).setLevel(max(number, logging.ERROR))
     structlog.configure(
         processors=[*_enrichers(), ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(number),

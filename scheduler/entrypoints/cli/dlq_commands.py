@@ -36,7 +36,7 @@ def list_groups(
     """List what jobs died of, one line for each kind of error, the one seen last first; counts stop at 100,000."""
     from scheduler.entrypoints.cli.calls import call
     from scheduler.entrypoints.cli.documents import error_group_document
-    from scheduler.entrypoints.cli.output import console, print_document
+    from scheduler.entrypoints.cli.output import print_document, print_table
     from scheduler.entrypoints.cli.tables import error_group_table
 
     found = call(address, lambda client: client.error_groups(job_type=job_type or "", limit=limit))
@@ -44,7 +44,7 @@ def list_groups(
         for group in found.groups:
             print_document(error_group_document(group))
     else:
-        console().print(error_group_table(found.groups))
+        print_table(error_group_table(found.groups))
     if found.more:
         words = "there are more kinds: --limit shows up to 100, --type those of one type"
         print_error({"warning": words} if as_json else words)
@@ -66,17 +66,16 @@ def show(
 def _show_group(fingerprint: str, limit: int, address: str, *, as_json: bool) -> None:
     from scheduler.entrypoints.cli.calls import call
     from scheduler.entrypoints.cli.documents import error_group_document, listed_document
-    from scheduler.entrypoints.cli.output import console, print_document
+    from scheduler.entrypoints.cli.output import print_document, print_line, print_table
     from scheduler.entrypoints.cli.tables import error_group_details, job_table
 
     group, jobs = call(address, lambda client: _read_group(client, fingerprint, limit))
     if as_json:
         print_document({**error_group_document(group), "jobs": [listed_document(job) for job in jobs]})
     else:
-        screen = console()
-        screen.print(error_group_details(group))
-        screen.print()
-        screen.print(job_table(jobs))
+        print_table(error_group_details(group))
+        print_line("")
+        print_table(job_table(jobs))
 
 
 async def _read_group(
@@ -103,7 +102,7 @@ async def _read_group(
 def _show_job(job_id: str, address: str, *, as_json: bool) -> None:
     from scheduler.entrypoints.cli.calls import call
     from scheduler.entrypoints.cli.documents import attempt_document, job_document
-    from scheduler.entrypoints.cli.output import console, print_document
+    from scheduler.entrypoints.cli.output import print_document, print_line, print_table
     from scheduler.entrypoints.cli.tables import attempt_table, job_details
 
     async def read(client: "SchedulerClient") -> "tuple[JobView, Sequence[AttemptView]]":
@@ -113,7 +112,6 @@ def _show_job(job_id: str, address: str, *, as_json: bool) -> None:
     if as_json:
         print_document({**job_document(job), "attempts": [attempt_document(attempt) for attempt in attempts]})
     else:
-        screen = console()
-        screen.print(job_details(job))
-        screen.print()
-        screen.print(attempt_table(attempts))
+        print_table(job_details(job))
+        print_line("")
+        print_table(attempt_table(attempts))

@@ -20,26 +20,26 @@ def get(job_id: JobIdArgument, address: Address = DEFAULT_ADDRESS, as_json: AsJs
     """Show one job, with its payload and result."""
     from scheduler.entrypoints.cli.calls import call
     from scheduler.entrypoints.cli.documents import job_document
-    from scheduler.entrypoints.cli.output import console, print_document
+    from scheduler.entrypoints.cli.output import print_document, print_table
     from scheduler.entrypoints.cli.tables import job_details
 
     job = call(address, lambda client: client.get(job_id))
     if as_json:
         print_document(job_document(job))
     else:
-        console().print(job_details(job))
+        print_table(job_details(job))
 
 
 def attempts(job_id: JobIdArgument, address: Address = DEFAULT_ADDRESS, as_json: AsJson = False) -> None:
     """Show a job's history: each attempt, its worker and how it ended."""
     from scheduler.entrypoints.cli.calls import call
     from scheduler.entrypoints.cli.documents import attempt_document
-    from scheduler.entrypoints.cli.output import console, print_document
+    from scheduler.entrypoints.cli.output import print_document, print_table
     from scheduler.entrypoints.cli.tables import attempt_table
 
     history = call(address, lambda client: client.attempts(job_id))
     if not as_json:
-        console().print(attempt_table(history))
+        print_table(attempt_table(history))
         return
     for attempt in history:
         print_document(attempt_document(attempt))

@@ -83,10 +83,10 @@ async def _print_documents(jobs: "AsyncIterator[JobView]", limit: int) -> bool:
 
 async def _print_table(jobs: "AsyncIterator[JobView]", limit: int) -> bool:
     """Print up to `limit` jobs, some at a time; tell whether there are more."""
-    from scheduler.entrypoints.cli.output import console
+    from scheduler.entrypoints.cli.output import print_table
     from scheduler.entrypoints.cli.tables import job_table
 
-    screen, rows, shown = console(), list["JobView"](), 0
+    rows, shown = list["JobView"](), 0
     more = False
     async for job in jobs:
         if limit and shown + len(rows) == limit:
@@ -94,8 +94,8 @@ async def _print_table(jobs: "AsyncIterator[JobView]", limit: int) -> bool:
             break
         rows.append(job)
         if len(rows) == _PAGE:
-            screen.print(job_table(rows, with_header=not shown))
+            print_table(job_table(rows, with_header=not shown))
             shown, rows = shown + len(rows), []
     if rows or not shown:
-        screen.print(job_table(rows, with_header=not shown))
+        print_table(job_table(rows, with_header=not shown))
     return more

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.table import Table
 
 _PIPE_WIDTH = 100_000
 """Wider than any row: what is piped is never wrapped or cut."""
@@ -18,6 +19,18 @@ def print_document(document: Mapping[str, object]) -> None:
 def print_line(line: str) -> None:
     """Print one line, at once."""
     print(line, flush=True)  # noqa: T201 - this is the output
+
+
+def print_table(table: Table) -> None:
+    """Print a table; in a pipe without the blanks that fill its rows up, which may be as long as a payload."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(table)
+        return
+    with screen.capture() as captured:
+        screen.print(table)
+    for line in captured.get().removesuffix("\n").split("\n"):
+        print_line(line.rstrip())
 
 
 def console() -> Console:

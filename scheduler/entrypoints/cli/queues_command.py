@@ -34,13 +34,13 @@ def queues(
 
 def _print(stats: "QueueStatsView", *, as_json: bool) -> None:
     from scheduler.entrypoints.cli.documents import queue_stats_document
-    from scheduler.entrypoints.cli.output import console, print_document
+    from scheduler.entrypoints.cli.output import print_document, print_table
     from scheduler.entrypoints.cli.tables import queue_table
 
     if as_json:
         print_document(queue_stats_document(stats))
     else:
-        console().print(queue_table(stats))
+        print_table(queue_table(stats))
 
 
 def _draw(address: str, interval: float) -> None:

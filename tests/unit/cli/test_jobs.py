@@ -34,6 +34,15 @@ def test_a_job_is_shown_to_people_field_by_field(tool: Tool, failed: str) -> Non
     assert fields["payload"].strip() == '{"fail_permanently": true}'
 
 
+def test_in_a_pipe_no_row_is_filled_up_to_the_longest(tool: Tool) -> None:
+    payload = f'"{"x" * 50_000}"'
+    job_id = tool.submit("noop", "--payload", "-", stdin=payload.encode())
+
+    for ran in (tool("get", job_id), tool("list"), tool("queues"), tool("attempts", job_id)):
+        assert ran.lines == [line.rstrip() for line in ran.lines]
+    assert payload in tool("get", job_id).stdout
+
+
 def test_the_history_has_the_fields_of_the_wire(tool: Tool, failed: str) -> None:
     attempt = tool("attempts", failed, "--json").document
 

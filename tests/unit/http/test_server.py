@@ -203,6 +203,19 @@ def test_another_reason_not_to_listen_is_not_called_a_port_in_use() -> None:
     asyncio.run(scenario())
 
 
+def test_clients_that_speak_no_http_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> bytes:
+        async with serving() as served:
+            reader, writer = await asyncio.open_connection(HOST, served.server.port)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: two\r\nHost: hosts\r\nbad header\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+    assert asyncio.run(scenario()).split()[1] == b"400"
+    assert not caplog.records
+
+
 @pytest.mark.usefixtures("needs_reuse_port")
 def test_processes_of_one_service_share_a_port() -> None:
     async def scenario() -> None:

@@ -15,6 +15,7 @@ with structlog.contextvars.bound_contextvars(worker_id="w-1"):
     log.info("job_failed", job_id="2", error="redis://user:hunter2@host:6379/0", payload='{"a": 1}')
 logging.getLogger("some.library").warning("connected with password=%s", "hunter2")
 logging.getLogger("some.library").debug("library detail")
+logging.getLogger("psycopg.pool").warning("error connecting")
 try:
     int("two\nlines")
 except ValueError:

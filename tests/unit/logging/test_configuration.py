@@ -60,6 +60,7 @@ def test_debug_shows_ours_and_the_libraries_details() -> None:
 
     assert events[0] == "detail"
     assert "library detail" in events
+    assert "error connecting" in events
 
 
 def test_the_console_format_is_for_people() -> None:
