@@ -9,6 +9,7 @@ pytest_plugins = (
     "tests.acceptance.steps.dead_letters",
     "tests.acceptance.steps.jobs",
     "tests.acceptance.steps.lists",
+    "tests.acceptance.steps.progress",
     "tests.acceptance.steps.refusals",
     "tests.acceptance.steps.submissions",
     "tests.acceptance.steps.time",

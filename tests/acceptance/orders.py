@@ -24,6 +24,7 @@ COLUMNS = frozenset(
         "most attempts",
         "time limit",
         "runs for",
+        "steps",
         "fails",
         "due in",
         "first wait",
@@ -96,6 +97,8 @@ def _labels(cell: str) -> Mapping[str, str]:
 def _behaviour(given: Row) -> str:
     """Tell the noop handler how to behave."""
     behaviour: dict[str, object] = {"sleep_seconds": float(given.get("runs for", _A_MOMENT))}
+    if "steps" in given:
+        behaviour["progress_steps"] = int(given["steps"])
     match given.get("fails"):
         case None:
             pass

@@ -9,6 +9,7 @@ from scheduler.application.ports.handlers import Handler, JobContext, PermanentE
 from scheduler.domain.errors import SchedulerError
 
 MAX_SLEEP_SECONDS = 3600
+MAX_PROGRESS_STEPS = 10_000
 _LONGEST_INTEGER = 20
 
 
@@ -19,6 +20,7 @@ class DeliberateError(SchedulerError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Behaviour:
     sleep_seconds: float = 0.0
+    progress_steps: int = 0
     fail_attempts: int = 0
     fail_permanently: bool = False
 
@@ -26,9 +28,10 @@ class _Behaviour:
 class NoopHandler(Handler):
     """Succeeds at once and without a result, unless an object as payload asks for something else.
 
-    `sleep_seconds` (0 to 3600): wait first. `fail_permanently` (boolean): then fail for good. `fail_attempts`
-    (integer): or fail as long as the attempt's number is at most that, in a way that is tried again. All else is
-    ignored; a value that cannot be meant raises PermanentError with the field's name.
+    `sleep_seconds` (0 to 3600): wait first. `progress_steps` (integer, 0 to 10,000): wait in so many steps and tell
+    the progress after each. `fail_permanently` (boolean): then fail for good. `fail_attempts` (integer): or fail as
+    long as the attempt's number is at most that, in a way that is tried again. All else is ignored; a value that cannot
+    be meant raises PermanentError with the field's name.
     """
 
     async def run(self, payload: str | None, context: JobContext) -> str | None:
@@ -39,12 +42,19 @@ class NoopHandler(Handler):
 
 
 async def _behave(behaviour: _Behaviour, context: JobContext) -> None:
-    if behaviour.sleep_seconds:
-        await asyncio.sleep(behaviour.sleep_seconds)
+    await _sleep(behaviour.sleep_seconds, behaviour.progress_steps, context)
     if behaviour.fail_permanently:
         raise PermanentError("failed for good, as the payload asks")
     if context.attempt <= behaviour.fail_attempts:
         raise DeliberateError(f"failed attempt {context.attempt} of {behaviour.fail_attempts}, as the payload asks")
+
+
+async def _sleep(seconds: float, steps: int, context: JobContext) -> None:
+    for step in range(1, steps + 1):
+        await asyncio.sleep(seconds / steps)
+        context.progress(100 * step / steps, f"step {step} of {steps}")
+    if seconds and not steps:
+        await asyncio.sleep(seconds)
 
 
 def _read(payload: str) -> _Behaviour:
@@ -53,6 +63,7 @@ def _read(payload: str) -> _Behaviour:
         return _NORMAL
     return _Behaviour(
         sleep_seconds=_sleep_seconds(document.get("sleep_seconds", 0)),
+        progress_steps=_progress_steps(document.get("progress_steps", 0)),
         fail_attempts=_fail_attempts(document.get("fail_attempts", 0)),
         fail_permanently=_fail_permanently(document.get("fail_permanently", False)),
     )
@@ -62,6 +73,12 @@ def _sleep_seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SLEEP_SECONDS:
         raise PermanentError(f"sleep_seconds: must be a number between 0 and {MAX_SLEEP_SECONDS}")
     return float(value)
+
+
+def _progress_steps(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_PROGRESS_STEPS:
+        raise PermanentError(f"progress_steps: must be an integer between 0 and {MAX_PROGRESS_STEPS}")
+    return value
 
 
 def _fail_attempts(value: object) -> int:

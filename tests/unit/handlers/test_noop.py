@@ -8,7 +8,11 @@ from scheduler.domain.json_document import check_json
 from tests.support.builders import NOW, SECOND, a_job, a_worker_id
 
 
-def run(payload: str | None, attempt: int = 1) -> str | None:
+def run(payload: str | None, attempt: int = 1, said: list[tuple[float, str]] | None = None) -> str | None:
+    def hear(percent: float, message: str) -> None:
+        assert said is not None
+        said.append((percent, message))
+
     async def scenario() -> str | None:
         context = JobContext(
             attempt_id=a_job().attempt_id,
@@ -17,6 +21,7 @@ def run(payload: str | None, attempt: int = 1) -> str | None:
             max_attempts=3,
             worker_id=a_worker_id(),
             deadline=NOW + SECOND,
+            report_progress=hear,
         )
         return await NoopHandler().run(payload, context)
 
@@ -88,6 +93,28 @@ def test_a_short_sleep_ends() -> None:
 def test_a_sleep_that_cannot_be_meant_names_the_field(value: str) -> None:
     with pytest.raises(PermanentError, match=r"^sleep_seconds: "):
         run(f'{{"sleep_seconds": {value}}}')
+
+
+def test_it_tells_its_progress_step_by_step() -> None:
+    said: list[tuple[float, str]] = []
+
+    run('{"sleep_seconds": 0.004, "progress_steps": 4}', said=said)
+
+    assert said == [(25, "step 1 of 4"), (50, "step 2 of 4"), (75, "step 3 of 4"), (100, "step 4 of 4")]
+
+
+def test_it_says_nothing_of_its_progress_unless_asked_to() -> None:
+    said: list[tuple[float, str]] = []
+
+    run('{"sleep_seconds": 0.001}', said=said)
+
+    assert said == []
+
+
+@pytest.mark.parametrize("value", ["-1", "10001", "1.5", '"1"', "true", "null", "9" * 10_000])
+def test_a_number_of_steps_that_cannot_be_meant_names_the_field(value: str) -> None:
+    with pytest.raises(PermanentError, match=r"^progress_steps: "):
+        run(f'{{"progress_steps": {value}}}')
 
 
 @pytest.mark.parametrize("value", ["-1", "1.5", '"1"', "true", "null", "9" * 10_000])
