@@ -58,6 +58,16 @@ def test_an_error_that_was_overcome_is_not_shown_at_the_end(tool: Tool) -> None:
     assert ran.lines[-1].endswith("succeeded, attempt 2 of 3")
 
 
+def test_progress_is_shown_while_the_job_runs_and_kept_after_its_end(tool: Tool) -> None:
+    job_id = tool.submit("noop", "--payload", '{"sleep_seconds": 1, "progress_steps": 2}', "--priority", "critical")
+
+    lines = tool("watch", job_id).lines
+
+    assert any(line.endswith("v2 running, attempt 1 of 3, 50 %: step 1 of 2") for line in lines), lines
+    assert (tool("get", job_id, "--json").document["progress"]) == 100
+    assert "progress 100 % step 2 of 2" in [" ".join(line.split()) for line in tool("get", job_id).lines]
+
+
 def test_a_watch_can_go_on_after_a_version(tool: Tool) -> None:
     job_id = tool.submit("noop")
     final = tool("watch", job_id, "--json").documents[-1]

@@ -607,7 +607,7 @@ class JobEvent(_message.Message):
     """What the handler says it is doing. Empty: nothing said."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When the change happened."""
+        """When the change happened, or the progress was told."""
 
     def __init__(
         self,
