@@ -6,6 +6,7 @@ pytest_plugins = (
     "tests.fixtures.servers",
     "tests.fixtures.stack",
     "tests.acceptance.steps.attempts",
+    "tests.acceptance.steps.bank",
     "tests.acceptance.steps.dead_letters",
     "tests.acceptance.steps.jobs",
     "tests.acceptance.steps.lists",

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from scheduler.adapters.handlers.db_tx import DbTxHandler
 from scheduler.adapters.handlers.db_tx.outcome import TargetError
 from scheduler.adapters.system.clock import SystemClock
 from scheduler.application.ports.handlers import PermanentError
-from tests.integration.db_tx_tools import Job, Target, make_target, play, query, run_once
+from tests.integration.db_tx_tools import GRANTS, Job, Target, make_target, play, query, run_once
 from tests.support.sql import execute
 
 pytestmark = pytest.mark.servers
@@ -72,6 +73,12 @@ def test_the_rows_affected_are_the_result_and_are_kept(
 
     assert run_once(target, job) == rows
     assert target.effects(job.id) == [(1, rows)]
+
+
+def test_the_role_has_the_rights_that_the_documentation_names_and_no_others() -> None:
+    page = Path(__file__).parents[2] / "docs" / "db_tx.md"
+
+    assert f"\n{GRANTS[0].format('scheduler_worker')};\n" in page.read_text("utf-8")
 
 
 def test_an_attempt_after_the_effect_reports_it_and_repeats_nothing(target: Target) -> None:
