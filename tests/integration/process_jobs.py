@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -73,6 +74,7 @@ def tell_context(_: None, context: JobContext) -> dict[str, object]:
 def talk(_: None, context: JobContext) -> None:
     context.logger.info("work_began", of="talk", place=Path("/somewhere"))
     context.logger.debug("not_worth_it")
+    context.logger.bind(event="other").info("bound", lock=threading.Lock())
     logging.getLogger("library").warning("used %s", "wrongly")
     try:
         int("odd")

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
+from io import TextIOWrapper
 from uuid import UUID
 
 from scheduler.adapters.handlers.definition import AnyDefinition, HandlerDefinition
@@ -152,6 +153,9 @@ def main(arguments: list[str]) -> None:
     connection, lifeline, parent = map(int, arguments)
     close_other_descriptors(frozenset({connection, lifeline}))
     hold_lifeline(lifeline, parent)
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What a handler printed last is of use when its process dies.
+        sys.stdout.reconfigure(line_buffering=True)
     channel = Channel(socket.socket(fileno=connection))
     body = channel.receive()
     if body is not None:

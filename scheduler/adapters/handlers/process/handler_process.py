@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Self
 
@@ -28,7 +28,6 @@ from scheduler.adapters.handlers.process.protocol import (
     encode,
 )
 from scheduler.application.ports.handlers import JobContext
-from scheduler.domain.errors import SchedulerError
 
 _CHILD = "scheduler.adapters.handlers.process.child"
 LAST_WORDS_SECONDS = 1.0
@@ -52,7 +51,7 @@ class HandlerProcess:
         self._writer = writer
         self._lifeline = lifeline
         self._context: JobContext | None = None
-        self._outcome: asyncio.Future[Outcome | SchedulerError] | None = None
+        self._outcome: asyncio.Future[Outcome | ProtocolError | ProcessDiedError] | None = None
         self._exit = asyncio.ensure_future(process.wait())
         self._exit.add_done_callback(self._hang_up_soon)
         self.attempts = 0
@@ -64,23 +63,9 @@ class HandlerProcess:
     async def start(cls) -> Self:
         """Start a process, in a session of its own; raise ProcessNotStartedError."""
         try:
-            ours, theirs = socket.socketpair()
-            theirs_lifeline, lifeline = os.pipe()
+            return cls(*await _open())
         except OSError as error:
             raise ProcessNotStartedError(f"cannot start a process for the handler: {error}") from error
-        descriptors = (theirs.fileno(), theirs_lifeline)
-        try:
-            process = await _spawn(descriptors)
-            reader, writer = await asyncio.open_unix_connection(sock=ours)
-        except OSError as error:
-            ours.close()
-            os.close(lifeline)
-            raise ProcessNotStartedError(f"cannot start a process for the handler: {error}") from error
-        finally:
-            theirs.close()
-            os.close(theirs_lifeline)
-        writer.write(encode(Setup(path=sys.path, log_level=logging.getLogger().getEffectiveLevel())))
-        return cls(process, reader, writer, lifeline)
 
     @property
     def pid(self) -> int:
@@ -127,12 +112,15 @@ class HandlerProcess:
             while True:
                 self._hear(await self._read())
         except (OSError, asyncio.IncompleteReadError):
-            self._settle(ProcessDiedError(None))
-        except SchedulerError as error:
-            self._writer.close()
+            return
+        except ProtocolError as error:
             self._settle(error)
+        finally:
+            # Whatever else it was, nobody listens any more.
+            self._settle(ProcessDiedError(None))
+            self._writer.close()
 
-    def _settle(self, outcome: Outcome | SchedulerError) -> None:
+    def _settle(self, outcome: Outcome | ProtocolError | ProcessDiedError) -> None:
         if self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(outcome)
 
@@ -178,6 +166,22 @@ class HandlerProcess:
             os.killpg(self.pid, signal.SIGKILL)
 
 
+async def _open() -> tuple[asyncio.subprocess.Process, asyncio.StreamReader, asyncio.StreamWriter, int]:
+    """Start a process; return it, the socket to it, and the end of its lifeline that only this process may have."""
+    with ExitStack() as theirs, ExitStack() as ours:
+        socket_here, socket_there = socket.socketpair()
+        theirs.callback(socket_there.close)
+        ours.callback(socket_here.close)
+        lifeline_there, lifeline = os.pipe()
+        theirs.callback(os.close, lifeline_there)
+        ours.callback(os.close, lifeline)
+        process = await _spawn((socket_there.fileno(), lifeline_there))
+        reader, writer = await asyncio.open_unix_connection(sock=socket_here)
+        writer.write(encode(Setup(path=sys.path, log_level=logging.getLogger().getEffectiveLevel())))
+        ours.pop_all()
+    return process, reader, writer, lifeline
+
+
 async def _spawn(descriptors: tuple[int, int]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -196,4 +200,5 @@ async def _spawn(descriptors: tuple[int, int]) -> asyncio.subprocess.Process:
 def _log(line: LogLine, context: JobContext) -> None:
     log = context.log
     write = {"debug": log.debug, "info": log.info, "warning": log.warning, "error": log.error}[line.level]
-    write(line.event, **line.fields)
+    # Bound under such a name, a field gives way to the event, as in the worker.
+    write(line.event, **{name: value for name, value in line.fields.items() if name not in {"self", "event"}})

@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
 
 from scheduler.domain.errors import SchedulerError
@@ -97,24 +97,24 @@ Reply: TypeAlias = LogLine | ProgressLine | Succeeded | Failed
 
 def encode(message: Setup | Request | Reply) -> bytes:
     """Return the message as it is sent."""
-    tagged = {"kind": type(message).__name__, **asdict(message)}
-    # Not every field of a log line is JSON.
+    # Not every field of a log line is JSON, or can be copied.
+    tagged = {"kind": type(message).__name__} | {one.name: getattr(message, one.name) for one in fields(message)}
     body = json.dumps(tagged, default=str, separators=(",", ":")).encode()
     return LENGTH.pack(len(body)) + body
 
 
 def decode_setup(body: bytes) -> Setup:
     """Read what the worker says first."""
-    fields = _read_object(body)
-    del fields["kind"]
-    return Setup(**fields)  # type: ignore[arg-type] # the worker is of the same program
+    said = _read_object(body)
+    del said["kind"]
+    return Setup(**said)  # type: ignore[arg-type] # the worker is of the same program
 
 
 def decode_request(body: bytes) -> Request:
     """Read what the worker says afterwards."""
-    fields = _read_object(body)
-    del fields["kind"]
-    return Request(**fields)  # type: ignore[arg-type] # the worker is of the same program
+    said = _read_object(body)
+    del said["kind"]
+    return Request(**said)  # type: ignore[arg-type] # the worker is of the same program
 
 
 def decode_reply(body: bytes) -> Reply:
@@ -124,9 +124,9 @@ def decode_reply(body: bytes) -> Reply:
             "kind": "LogLine",
             "level": "debug" | "info" | "warning" | "error" as level,
             "event": str(event),
-            "fields": dict(fields),
+            "fields": dict(bound),
         }:
-            return LogLine(level=level, event=event, fields=fields)
+            return LogLine(level=level, event=event, fields=bound)
         case {
             "kind": "ProgressLine",
             "number": int(number),

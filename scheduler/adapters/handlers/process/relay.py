@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Self
 
@@ -90,7 +90,8 @@ class RelayedLog(HandlerLog):
 
     def exception(self, event: str, **fields: object) -> None:
         """Send it with the traceback of the exception that is being handled."""
-        fields.setdefault("exception", traceback.format_exc() if sys.exception() else None)
+        if sys.exception() is not None:
+            fields.setdefault("exception", traceback.format_exc())
         self.error(event, **fields)
 
     def _send(self, number: int, level: Level, event: str, fields: Mapping[str, object]) -> None:
@@ -107,11 +108,20 @@ class RelayedRecords(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send it under the name of its logger."""
-        fields: dict[str, object] = {"source": record.name}
-        if record.exc_info:
-            fields["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        level = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
-        getattr(self.log, level, self.log.info)(record.getMessage(), **fields)
+        try:
+            fields: dict[str, object] = {"source": record.name}
+            if record.exc_info:
+                fields["exception"] = "".join(traceback.format_exception(*record.exc_info))
+            self._write(record.levelno)(record.getMessage(), **fields)
+        except Exception:  # noqa: BLE001 - as handlers of the library do
+            self.handleError(record)
+
+    def _write(self, level: int) -> Callable[..., None]:
+        if level >= logging.ERROR:
+            return self.log.error
+        if level >= logging.WARNING:
+            return self.log.warning
+        return self.log.info if level >= logging.INFO else self.log.debug
 
 
 class ProgressRelay(threading.Thread):
@@ -126,10 +136,11 @@ class ProgressRelay(threading.Thread):
 
     def note(self, progress: ProgressLine) -> None:
         """Replace what was not sent yet."""
-        self._latest = progress
+        with self._lock:
+            self._latest = progress
+            if not self.is_alive():
+                self.start()
         self._noted.set()
-        if not self.is_alive():
-            self.start()
 
     def flush(self) -> None:
         """Send what was not sent yet."""
