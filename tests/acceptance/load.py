@@ -29,10 +29,10 @@ class Load:
         self.ids: list[str] = []
         self._labels = {LABEL: str(uuid4())}
 
-    async def add(self, count: int, **behaviour: object) -> list[str]:
-        """Submit no-op jobs that behave so; return their ids."""
+    async def add(self, count: int, *, job_type: str = "noop", **payload: object) -> list[str]:
+        """Submit jobs, no-ops unless told otherwise, that all behave so; return their ids."""
         submission = Submission(
-            type="noop", priority=Priority.DEFAULT, payload=json.dumps(behaviour), labels=self._labels
+            type=job_type, priority=Priority.DEFAULT, payload=json.dumps(payload), labels=self._labels
         )
         jobs = await self.client.submit_many([SubmitCommand(submission=submission)] * count)
         added = [job.job_id for job in jobs]
