@@ -37,7 +37,8 @@ class WatchHub:
         self._bus = bus
         self._faults = faults
         self._randomness = randomness
-        self._watchers: defaultdict[JobId, set[Watcher]] = defaultdict(set)
+        self._watchers: defaultdict[JobId, dict[Watcher, None]] = defaultdict(dict)
+        """By job, and in the order in which they came: a run that is repeated is the same again."""
         self._count = 0
         self._due: set[JobId] = set()
         self._wake = asyncio.Event()
@@ -54,14 +55,14 @@ class WatchHub:
         if self._count >= MAX_WATCHERS:
             raise TooManyWatchersError(MAX_WATCHERS)
         watcher = Watcher(job_id)
-        self._watchers[job_id].add(watcher)
+        self._watchers[job_id][watcher] = None
         self._count += 1
         self._mark([job_id])
         try:
             yield watcher
         finally:
             self._count -= 1
-            self._watchers[job_id].discard(watcher)
+            del self._watchers[job_id][watcher]
             if not self._watchers[job_id]:
                 del self._watchers[job_id]
 

@@ -1,7 +1,7 @@
 """What must hold at the end of every run, judged from the journal, the ledger and what clients were told."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from scheduler.adapters.memory.store import MemoryData
@@ -164,12 +164,13 @@ def check_watches(evidence: Evidence) -> Iterator[str]:
         who = f"{watched.by}'s watch of {watched.job_id}"
         if watched.error:
             yield f"{who} ended with {watched.error}"
-        versions = [job.version for job in watched.seen]
+        versions = [job.version for job in watched.seen if job.running_progress is None]
         if versions != sorted(set(versions)):
             yield f"{who} saw the versions {versions}"
-        stored = [move.after for move in evidence.moves.get(watched.job_id, [])]
-        if any(job not in stored for job in watched.seen):
+        stored = [silent(move.after) for move in evidence.moves.get(watched.job_id, [])]
+        if any(silent(job) not in stored for job in watched.seen):
             yield f"{who} saw a version that was never stored"
+        yield from check_progress(who, watched.seen)
         if watched.ended and not (watched.seen and watched.seen[-1].is_final):
             yield f"{who} ended before its job"
         if (
@@ -179,6 +180,32 @@ def check_watches(evidence: Evidence) -> Iterator[str]:
             and is_final(watched.job_id, evidence)
         ):
             yield f"{who} does not end"
+
+
+def check_progress(who: str, seen: Sequence[Job]) -> Iterator[str]:
+    """Progress is shown under the version of the attempt that told it, and never after a newer version."""
+    versions = [job.version for job in seen]
+    if versions != sorted(versions):
+        yield f"{who} saw the versions {versions}"
+    for job in seen:
+        if job.running_progress is not None and job.running_progress.message != str(job.version):
+            yield f"{who} saw of version {job.version} what attempt {job.running_progress.message} had told"
+
+
+def check_kept_progress(evidence: Evidence) -> Iterator[str]:
+    """A job keeps what its last attempt told, and a new attempt begins anew."""
+    for job_id, moves in evidence.moves.items():
+        for move in moves:
+            before, told = move.before, move.after.progress
+            if told and move.after.state is JobState.RUNNING:
+                yield f"{job_id} started at version {move.after.version} with progress"
+            if told and before and before.state is JobState.RUNNING and told.message != str(before.version):
+                yield f"{job_id} left version {before.version} with what attempt {told.message} had told"
+
+
+def silent(job: Job) -> Job:
+    """Return the job without its progress, which may be shown before it is stored."""
+    return replace(job, progress=None)
 
 
 def is_final(job_id: JobId, evidence: Evidence) -> bool:
@@ -196,4 +223,5 @@ CHECKS = (
     check_submits,
     check_cancels,
     check_watches,
+    check_kept_progress,
 )

@@ -44,6 +44,7 @@ class SimulatedHandler(Handler):
 
     async def _work(self, run: Run, context: JobContext) -> str | None:
         draw = self._rng.random()
+        context.progress(100 * draw, str(context.fence))
         match self._kind:
             case "quick":
                 await asyncio.sleep(0.05 * draw)
@@ -57,6 +58,7 @@ class SimulatedHandler(Handler):
                 await self._ignore_cancellations(2 + 12 * draw)
             case _:
                 await self._fail(draw)
+        context.progress(100, str(context.fence))
         return json.dumps({"fence": context.attempt_id.fence})
 
     async def _fail(self, draw: float) -> None:
