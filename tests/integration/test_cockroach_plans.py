@@ -61,7 +61,7 @@ INDEXES = {
     "note_progress": {"jobs_pkey"},
     "attempts": {"jobs_pkey", "job_attempts_pkey"},
     "list_jobs": {"jobs_by_age"},
-    "list_jobs_by_error": {"jobs_by_error_and_age"},
+    "list_jobs_by_error": {"jobs_of_an_error"},
     "list_jobs_by_state": {"jobs_by_state"},
     "list_jobs_by_type": {"jobs_by_type"},
     "list_jobs_by_label": {"job_labels_pkey", "jobs_pkey"},

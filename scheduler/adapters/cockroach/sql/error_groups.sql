@@ -1,5 +1,6 @@
 -- Each kind of error once, by jumps from one fingerprint to the next. Their number is bounded, so that the kinds of the
--- newest jobs are added; then the kinds last seen are taken, and of each a bounded number of jobs is counted.
+-- newest jobs are added; then the kinds last seen are taken, and of each a bounded number of jobs is counted. There the
+-- fingerprint is compared with the rest: a planner that takes each kind for rare would sort all its jobs.
 WITH RECURSIVE jumps (fingerprint, jump) AS (
     (
         SELECT j.error_fingerprint, 1::INT8
@@ -63,8 +64,10 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT j.state
         FROM jobs AS j
-        WHERE j.state IN ('FAILED', 'DEADLETTER') AND j.error_fingerprint = s.fingerprint
-        ORDER BY j.finished_at DESC, j.id DESC
+        WHERE j.state IN ('FAILED', 'DEADLETTER')
+            AND (j.error_fingerprint, j.finished_at) >= (s.fingerprint, f.finished_at)
+            AND (j.error_fingerprint, j.finished_at) <= (s.fingerprint, s.finished_at)
+        ORDER BY j.error_fingerprint DESC, j.finished_at DESC, j.id DESC
         LIMIT %(cap)s::INT8
     ) AS q
 ) AS c
