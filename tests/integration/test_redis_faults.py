@@ -113,7 +113,7 @@ def test_a_wrong_password_is_told_in_one_line_without_the_password(tmp_path: Pat
     with EmbeddedValkey(tmp_path, password="right") as server:
 
         async def scenario(redis: RedisBackend) -> None:
-            with pytest.raises(QueueUnavailableError, match="Redis refuses the password") as failure:
+            with pytest.raises(QueueUnavailableError, match="Redis refuses the login") as failure:
                 await redis.queue.enqueue_all([ENTRY])
             assert "\n" not in str(failure.value)
             assert "wrong-one" not in str(failure.value)
@@ -126,7 +126,7 @@ def test_a_missing_password_is_told(tmp_path: Path) -> None:
     with EmbeddedValkey(tmp_path, password="right") as server:
 
         async def scenario(redis: RedisBackend) -> None:
-            with pytest.raises(QueueUnavailableError, match="Redis refuses the password"):
+            with pytest.raises(QueueUnavailableError, match="Redis refuses the login"):
                 await redis.queue.enqueue_all([ENTRY])
 
         run_on(server.url.replace(":right@", ""), scenario)

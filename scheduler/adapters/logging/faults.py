@@ -1,5 +1,8 @@
 """Faults that were met and survived, as log lines."""
 
+import math
+from collections import defaultdict
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
 
@@ -10,13 +13,40 @@ from scheduler.application.ports.telemetry import FaultTelemetry
 from scheduler.domain.errors import SchedulerError
 
 QUIET_SECONDS = 1.0
+LONGEST_QUIET_SECONDS = 30.0
+CALM_SECONDS = 10.0
+"""A fault that was away for so long is news."""
 MAX_ERROR_CHARS = 500
 
 
-class LoggedFaults(FaultTelemetry):
-    """Logs each event at most once a second, with the number of those left out, and passes all on to `following`.
+@dataclass(slots=True)
+class _Kind:
+    """What is known of the faults of one event and one type."""
 
-    A fault that we know is one line; a surprise comes with its traceback. Called from several threads.
+    quiet_until: float = -math.inf
+    quiet_seconds: float = QUIET_SECONDS
+    seen_at: float = -math.inf
+    left_out: int = 0
+
+    def take_turn(self, now: float) -> int | None:
+        """Return how many were left out before this one, or None when it is left out itself."""
+        if now - self.seen_at > CALM_SECONDS:
+            self.quiet_seconds = QUIET_SECONDS
+        self.seen_at = now
+        if now < self.quiet_until:
+            self.left_out += 1
+            return None
+        self.quiet_until = now + self.quiet_seconds
+        self.quiet_seconds = min(LONGEST_QUIET_SECONDS, self.quiet_seconds * 2)
+        left_out, self.left_out = self.left_out, 0
+        return left_out
+
+
+class LoggedFaults(FaultTelemetry):
+    """Logs faults of one kind at most once a second, less and less often while they go on, and counts those left out.
+
+    A fault that we know is one line. A surprise comes with its traceback, and is never left out: of those that follow
+    only the traceback is. Passes all on to `following`. Called from several threads.
     """
 
     def __init__(self, log: FilteringBoundLogger, *, clock: Clock, following: FaultTelemetry) -> None:
@@ -24,25 +54,21 @@ class LoggedFaults(FaultTelemetry):
         self._clock = clock
         self._following = following
         self._lock = Lock()
-        self._quiet_until: dict[str, float] = {}
-        self._left_out: dict[str, int] = {}
+        self._kinds: defaultdict[tuple[str, type[BaseException]], _Kind] = defaultdict(_Kind)
         self._degraded: set[str] = set()
 
     def fault(self, event: str, error: BaseException, *, retry_in: timedelta | None = None) -> None:
-        """Log it unless the same event was logged within the last second."""
+        """Log it, unless it is known and the same was logged a moment ago."""
         self._following.fault(event, error, retry_in=retry_in)
-        left_out = self._take_turn(event)
-        if left_out is None:
-            return
+        with self._lock:
+            left_out = self._kinds[event, type(error)].take_turn(self._clock.monotonic())
         fields: dict[str, object] = {"error_type": type(error).__name__, "error": str(error)[:MAX_ERROR_CHARS]}
         if retry_in is not None:
             fields["retry_in_seconds"] = retry_in.total_seconds()
-        if left_out:
-            fields["left_out"] = left_out
-        if isinstance(error, SchedulerError | OSError):
-            self._log.warning(event, **fields)
-        else:
-            self._log.error(event, exc_info=error, **fields)
+        if not isinstance(error, SchedulerError | OSError):
+            self._log.error(event, exc_info=None if left_out is None else error, **fields)
+        elif left_out is not None:
+            self._log.warning(event, **fields, **({"left_out": left_out} if left_out else {}))
 
     def degraded(self, part: str, *, is_degraded: bool) -> None:
         """Log the change; being told the same again is none."""
@@ -55,13 +81,3 @@ class LoggedFaults(FaultTelemetry):
             self._log.warning("degraded", part=part)
         else:
             self._log.info("recovered", part=part)
-
-    def _take_turn(self, event: str) -> int | None:
-        """Return how many faults of that event were left out before this one, or None when it is left out itself."""
-        now = self._clock.monotonic()
-        with self._lock:
-            if now < self._quiet_until.get(event, now):
-                self._left_out[event] = self._left_out.get(event, 0) + 1
-                return None
-            self._quiet_until[event] = now + QUIET_SECONDS
-            return self._left_out.pop(event, 0)

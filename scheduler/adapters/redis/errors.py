@@ -15,8 +15,8 @@ _BY_CODE: Mapping[str, str] = {
     "NOREPLICAS": "has too few replicas to accept writes",
 }
 _BY_TYPE: Sequence[tuple[type[Exception], str]] = (
-    (redis_errors.AuthenticationError, "refuses the password"),
-    (redis_errors.AuthenticationWrongNumberOfArgsError, "refuses the password"),
+    (redis_errors.AuthenticationError, "refuses the login"),
+    (redis_errors.AuthenticationWrongNumberOfArgsError, "refuses the login"),
     (redis_errors.NoPermissionError, "denies the permission"),
     (redis_errors.BusyLoadingError, "is loading its data"),
     (redis_errors.OutOfMemoryError, "is out of memory"),

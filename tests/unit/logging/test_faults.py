@@ -56,16 +56,52 @@ def test_a_long_error_is_cut() -> None:
     assert given.lines.only()["error"] == "x" * 500
 
 
-def test_a_storm_of_the_same_event_is_one_line_a_second_that_counts_the_rest() -> None:
+def test_a_storm_of_the_same_fault_is_told_less_and_less_often_with_a_count_of_the_rest() -> None:
+    given = Faults()
+    told_at = []
+
+    for second in range(100):
+        before = len(given.lines.entries)
+        given.repeat("claim_failed", 10)
+        told_at += [second] * (len(given.lines.entries) - before)
+        given.clock.advance(SECOND)
+
+    assert told_at == [0, 1, 3, 7, 15, 31, 61, 91]
+    assert [line.get("left_out", 0) for line in given.lines.entries] == [0, 9, 19, 39, 79, 159, 299, 299]
+
+
+def test_a_fault_that_comes_back_is_news() -> None:
     given = Faults()
 
-    given.repeat("claim_failed", 100)
-    given.clock.advance(SECOND)
-    given.repeat("claim_failed", 2)
-    given.clock.advance(SECOND)
-    given.repeat("claim_failed", 1)
+    for _ in range(3):
+        given.repeat("claim_failed", 1)
+        given.clock.advance(11 * SECOND)
+        given.repeat("claim_failed", 2)
+        given.clock.advance(SECOND)
+        given.repeat("claim_failed", 1)
+        given.clock.advance(11 * SECOND)
 
-    assert [line.get("left_out", 0) for line in given.lines.entries] == [0, 99, 1]
+    assert len(given.lines.entries) == 9
+
+
+def test_no_surprise_is_left_out_but_its_traceback_may_be() -> None:
+    given = Faults()
+    errors = [KeyError(n) for n in range(3)]
+
+    for error in errors:
+        given.faults.fault("rpc_failed", error)
+
+    assert [line["error"] for line in given.lines.entries] == ["0", "1", "2"]
+    assert [line["exc_info"] for line in given.lines.entries] == [errors[0], None, None]
+
+
+def test_one_error_does_not_silence_another_under_the_same_event() -> None:
+    given = Faults()
+
+    given.faults.fault("claim_failed", ERROR)
+    given.faults.fault("claim_failed", OSError("disk full"))
+
+    assert len(given.lines.entries) == 2
 
 
 def test_one_event_does_not_silence_another() -> None:

@@ -7,7 +7,7 @@ from scheduler.adapters.redis.errors import REDIS_FAULTS, translate
 @pytest.mark.parametrize(
     ("error", "detail"),
     [
-        (redis_errors.AuthenticationError("invalid username-password pair"), "refuses the password"),
+        (redis_errors.AuthenticationError("invalid username-password pair"), "refuses the login"),
         (redis_errors.NoPermissionError("no permissions"), "denies the permission"),
         (redis_errors.BusyLoadingError("Redis is loading"), "is loading its data"),
         (redis_errors.OutOfMemoryError("command not allowed"), "is out of memory"),
