@@ -1,13 +1,17 @@
 """What a user's function became when it was declared a handler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import CodeType
-from typing import Generic, Never, TypeVar, cast
+from typing import Generic, Never, TypedDict, TypeVar, Unpack, cast
 
 from scheduler.adapters.handlers.payload import PayloadReader
 from scheduler.application.ports.handlers import JobContext
+from scheduler.domain.priority import Priority
+from scheduler.domain.retry import RetryPolicy
+from scheduler.domain.submission import Submission
 
 PayloadT_contra = TypeVar("PayloadT_contra", contravariant=True)
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -22,6 +26,17 @@ class Executor(StrEnum):
     """In a thread of its own."""
     PROCESS = "process"
     """In a process of its own, which can be killed."""
+
+
+class JobFields(TypedDict, total=False):
+    """What a submission may say beside its type, payload and priority."""
+
+    idempotency_key: str | None
+    max_attempts: int
+    timeout: timedelta
+    retry_policy: RetryPolicy
+    labels: Mapping[str, str]
+    run_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +56,12 @@ class HandlerDefinition(Generic[PayloadT_contra, ResultT_co]):
     def call(self, payload: str | None, context: JobContext) -> ResultT_co:
         """Read the payload from JSON and call the function; raise PermanentError when it cannot be read."""
         return self.function(cast("PayloadT_contra", self.payload.read(payload)), context)
+
+    def job(
+        self, payload: PayloadT_contra, *, priority: Priority = Priority.DEFAULT, **fields: Unpack[JobFields]
+    ) -> Submission:
+        """Return a job for this handler, to be submitted."""
+        return Submission(type=self.job_type, priority=priority, payload=self.payload.write(payload), **fields)
 
     @property
     def place(self) -> str:

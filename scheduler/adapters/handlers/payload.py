@@ -16,7 +16,7 @@ _SHORTEST_SECRET = 4
 
 
 class PayloadReader:
-    """Reads payloads of one type, by pydantic's rules for JSON."""
+    """Reads payloads of one type, and writes them, by pydantic's rules for JSON."""
 
     def __init__(self, payload_type: type[object]) -> None:
         """Take whatever can stand in an annotation; raise a pydantic error when JSON cannot be read as that."""
@@ -29,6 +29,10 @@ class PayloadReader:
         except ValidationError as error:
             # Not chained: the original shows the values, which may be secret.
             raise PermanentError(_explain(error)) from None
+
+    def write(self, payload: object) -> str | None:
+        """Return the payload as JSON, None for None."""
+        return None if payload is None else self._adapter.dump_json(payload).decode()
 
 
 def _explain(error: ValidationError) -> str:

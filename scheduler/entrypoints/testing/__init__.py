@@ -1,0 +1,1 @@
+"""The scheduler inside a test of its users."""

@@ -1,0 +1,133 @@
+"""One attempt of one handler, as a worker would run it."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from pydantic_core import to_json
+
+from scheduler.adapters.handlers.definition import AnyDefinition
+from scheduler.adapters.system.ids import Uuid4Ids
+from scheduler.application.dto import StartedJob
+from scheduler.application.outcomes import Success
+from scheduler.application.ports.handlers import HandlerLog, JobContext, SilentLog
+from scheduler.application.use_cases.run_job import RunJob
+from scheduler.domain.attempt import AttemptOutcome
+from scheduler.domain.job import Job
+from scheduler.domain.priority import Priority
+from scheduler.domain.retry import Failure, FailureKind
+from scheduler.domain.submission import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, Submission
+from scheduler.entrypoints.container import build_container
+from scheduler.entrypoints.process import Backend, ProcessOptions
+from scheduler.entrypoints.settings import Settings
+
+ProgressReport = Callable[[float, str], None]
+_OUTCOMES = {
+    FailureKind.ERROR: AttemptOutcome.RETRY,
+    FailureKind.TIMEOUT: AttemptOutcome.TIMED_OUT,
+    FailureKind.PERMANENT: AttemptOutcome.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerRun:
+    """What became of an attempt: RETRY stands for every error that another attempt may cure."""
+
+    outcome: AttemptOutcome
+    result: object = None
+    """As read from its JSON."""
+    error: str = ""
+    retry_after: timedelta | None = None
+    """The delay that the handler asked for."""
+    progress: tuple[tuple[float, str], ...] = ()
+    """Each percent and message that it told."""
+
+
+def job_context(
+    job_type: str = "test",
+    *,
+    attempt: int = 1,
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+    timeout: timedelta = DEFAULT_TIMEOUT,
+    log: HandlerLog | None = None,
+) -> JobContext:
+    """Make the context of an attempt that has just begun, to call a handler with."""
+    submission = Submission(
+        type=job_type, priority=Priority.DEFAULT, max_attempts=max(attempt, max_attempts), timeout=timeout
+    )
+    return _context(_started(submission, attempt), log=log or SilentLog())
+
+
+async def run_handler(
+    definition: AnyDefinition,
+    payload: object = None,
+    *,
+    attempt: int = 1,
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+    timeout: timedelta = DEFAULT_TIMEOUT,  # noqa: ASYNC109 - the job's, as a submission names it
+) -> HandlerRun:
+    """Run a handler once: payload and result go through JSON, with all checks and limits of a worker."""
+    text = None if payload is None else to_json(payload, inf_nan_mode="constants").decode()
+    submission = Submission(
+        type=definition.job_type,
+        priority=Priority.DEFAULT,
+        payload=text,
+        max_attempts=max(attempt, max_attempts),
+        timeout=timeout,
+    )
+    told: list[tuple[float, str]] = []
+    job = _started(submission, attempt)
+    context = _context(job, report=lambda percent, message: told.append((percent, message)))
+    try:
+        outcome = await _run_job(definition).execute(StartedJob(job=job, payload=text), context)
+    finally:
+        # A thread that was left behind may end.
+        context.cancellation.set()
+    return _as_run(outcome, tuple(told))
+
+
+def run_handler_sync(
+    definition: AnyDefinition,
+    payload: object = None,
+    *,
+    attempt: int = 1,
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+    timeout: timedelta = DEFAULT_TIMEOUT,
+) -> HandlerRun:
+    """Do the same where no event loop runs."""
+    return asyncio.run(run_handler(definition, payload, attempt=attempt, max_attempts=max_attempts, timeout=timeout))
+
+
+def _started(submission: Submission, attempt: int) -> Job:
+    ids, now = Uuid4Ids(), datetime.now(UTC)
+    job = replace(submission.accept(ids.job_id(), now, 0), attempts=attempt - 1)
+    return job.start(ids.worker_id(), now)
+
+
+def _context(job: Job, *, log: HandlerLog | None = None, report: ProgressReport = lambda *_: None) -> JobContext:
+    return JobContext(
+        attempt_id=job.attempt_id,
+        job_type=job.type,
+        attempt=job.attempts,
+        max_attempts=job.max_attempts,
+        worker_id=job.worker_id or Uuid4Ids().worker_id(),
+        deadline=job.updated_at + job.timeout,
+        log=log or SilentLog(),
+        report_progress=report,
+    )
+
+
+def _run_job(definition: AnyDefinition) -> RunJob:
+    container = build_container(Settings(), backend=Backend.MEMORY, options=ProcessOptions(handlers=[definition]))
+    return container.run_job()
+
+
+def _as_run(outcome: Success | Failure, progress: tuple[tuple[float, str], ...]) -> HandlerRun:
+    if isinstance(outcome, Success):
+        result = None if outcome.result is None else json.loads(outcome.result)
+        return HandlerRun(outcome=AttemptOutcome.SUCCEEDED, result=result, progress=progress)
+    return HandlerRun(
+        outcome=_OUTCOMES[outcome.kind], error=outcome.error, retry_after=outcome.retry_after, progress=progress
+    )
