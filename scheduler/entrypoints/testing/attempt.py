@@ -13,7 +13,6 @@ from scheduler.adapters.system.ids import Uuid4Ids
 from scheduler.application.dto import StartedJob
 from scheduler.application.outcomes import Success
 from scheduler.application.ports.handlers import HandlerLog, JobContext, SilentLog
-from scheduler.application.use_cases.run_job import RunJob
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
@@ -80,11 +79,13 @@ async def run_handler(
     told: list[tuple[float, str]] = []
     job = _started(submission, attempt)
     context = _context(job, report=lambda percent, message: told.append((percent, message)))
+    container = build_container(Settings(), backend=Backend.MEMORY, options=ProcessOptions(handlers=[definition]))
     try:
-        outcome = await _run_job(definition).execute(StartedJob(job=job, payload=text), context)
+        outcome = await container.run_job().execute(StartedJob(job=job, payload=text), context)
     finally:
         # A thread that was left behind may end.
         context.cancellation.set()
+        await container.common.handler_processes().close()
     return _as_run(outcome, tuple(told))
 
 
@@ -117,11 +118,6 @@ def _context(job: Job, *, log: HandlerLog | None = None, report: ProgressReport 
         log=log or SilentLog(),
         report_progress=report,
     )
-
-
-def _run_job(definition: AnyDefinition) -> RunJob:
-    container = build_container(Settings(), backend=Backend.MEMORY, options=ProcessOptions(handlers=[definition]))
-    return container.run_job()
 
 
 def _as_run(outcome: Success | Failure, progress: tuple[tuple[float, str], ...]) -> HandlerRun:

@@ -115,6 +115,7 @@ class InMemoryScheduler:
         if serving.done():
             await serving
         self._open.push_async_callback(_stop, stopping, serving)
+        self._open.push_async_callback(self._common.handler_processes().close)
         address = f"{HOST}:{port.result()}"
         self._client = await self._open.enter_async_context(SchedulerClient(address))
         return address
@@ -153,6 +154,7 @@ class InMemoryScheduler:
         keeper = container.lease_keeper(registry=container.lease_connection().registry)
         async with asyncio.TaskGroup() as group:
             group.create_task(keeper.run(worker, leaving))
+            group.create_task(container.progress_board().run(leaving))
             working = group.create_task(worker.run(stopping, grace_seconds=0))
             try:
                 while await self._has_work():  # noqa: ASYNC110 - only the store knows

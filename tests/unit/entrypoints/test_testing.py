@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import threading
 import time
 from datetime import timedelta
@@ -13,6 +14,7 @@ from scheduler.adapters.handlers.registry import DuplicateHandlerError
 from scheduler.client import ClientError, JobState, Priority, RetryPolicy, SchedulerClient, Submission
 from scheduler.handlers import JobContext, PermanentError, RetryLater, handler
 from scheduler.testing import AttemptOutcome, HandlerRun, InMemoryScheduler, job_context, run_handler, run_handler_sync
+from tests.unit.entrypoints import process_user
 
 DAY = timedelta(days=1)
 
@@ -217,6 +219,28 @@ def test_more_jobs_than_slots_run_and_no_more_than_slots_at_once() -> None:
 
         assert {job.state for job in scheduler.jobs()} == {JobState.SUCCEEDED}
     assert max(most) == 3
+
+
+def test_a_handler_in_a_process_of_its_own_runs_there() -> None:
+    run = run_handler_sync(process_user.process_id)
+    assert run.outcome is AttemptOutcome.SUCCEEDED
+    assert run.result not in {None, os.getpid()}
+
+    with InMemoryScheduler([process_user.process_id]) as scheduler:
+        jobs = [scheduler.submit(process_user.process_id.job(None)) for _ in range(2)]
+        scheduler.drain()
+
+        first, second = (scheduler.get(job.job_id).result for job in jobs)
+        assert first is not None
+        assert {first, second}.isdisjoint({None, str(os.getpid())})
+
+
+def test_progress_is_kept_with_the_job() -> None:
+    with InMemoryScheduler([double]) as scheduler:
+        job_id = scheduler.submit(double.job(Size(width=1))).job_id
+        scheduler.drain()
+
+        assert (scheduler.get(job_id).progress, scheduler.get(job_id).progress_message) == (50, "half")
 
 
 def test_two_handlers_for_one_type_are_refused() -> None:
