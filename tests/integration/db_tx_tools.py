@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 from uuid import uuid4
@@ -70,21 +70,27 @@ class Target:
         return count
 
 
+def a_target_of(server_url: str) -> Target:
+    """Create a database with accounts and with the tables of db_tx; the worker is its owner."""
+    url = create_database(server_url)
+    asyncio.run(create_effects(url))
+    execute(url, "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance NUMERIC NOT NULL CHECK (balance >= 0))")
+    target = Target(admin_url=url, url=url)
+    target.reset()
+    return target
+
+
 def make_target(server_url: str) -> Target:
-    """Create a database with accounts, with the tables of db_tx, and with a role for the worker."""
-    admin_url = create_database(server_url)
-    asyncio.run(create_effects(admin_url))
+    """Create the same, with a role for the worker."""
+    target = a_target_of(server_url)
     role, password = f"worker_{uuid4().hex}", "pass-of-the-target"
     execute(
-        admin_url,
-        "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance NUMERIC NOT NULL CHECK (balance >= 0))",
+        target.admin_url,
         sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)),
         *(sql.SQL(grant).format(sql.Identifier(role)) for grant in GRANTS),
     )
-    url = make_conninfo("", **{**conninfo_to_dict(admin_url), "user": role, "password": password})
-    target = Target(admin_url=admin_url, url=url)
-    target.reset()
-    return target
+    url = make_conninfo("", **{**conninfo_to_dict(target.admin_url), "user": role, "password": password})
+    return replace(target, url=url)
 
 
 def query(text: str, *params: object) -> str:

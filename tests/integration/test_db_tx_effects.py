@@ -12,6 +12,7 @@ from scheduler.adapters.handlers.db_tx.handler import DOUBT
 from scheduler.adapters.handlers.db_tx.outcome import TargetError
 from scheduler.adapters.handlers.db_tx.payload import Statement
 from scheduler.application.ports.handlers import PermanentError
+from tests.acceptance.operations import eventually as soon
 from tests.integration.cockroach_tools import Draws, bystander
 from tests.integration.db_tx_tools import Attempts, Job, Target, make_target, play, query, run_once
 from tests.support.backends import eventually
@@ -45,7 +46,7 @@ def target(made: Target) -> Iterator[Target]:
     made.reset()
     yield made
     # Whatever was done to it, no transaction is left behind.
-    assert made.value(f"SELECT count(*) {OPEN_TRANSACTIONS}") == 0
+    soon(lambda: made.value(f"SELECT count(*) {OPEN_TRANSACTIONS}") == 0)
 
 
 def behind_a_proxy(target: Target, scenario: Callable[[Attempts, FaultProxy], Coroutine[object, object, None]]) -> None:

@@ -10,7 +10,7 @@ from scheduler.adapters.handlers.db_tx.texts import read_sql
 
 TABLES: Final = ("scheduler_effects", "scheduler_effect_rows")
 RACES: Final = 10
-LOST_RACES: Final = frozenset({"23505", "42P07", "40001", "XX000"})
+LOST_RACES: Final = frozenset({"23505", "42P07", "42710", "40001", "XX000"})
 """What the second of two concurrent CREATE TABLE IF NOT EXISTS is told."""
 
 
