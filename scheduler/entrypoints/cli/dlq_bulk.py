@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scheduler.domain.errors import SchedulerError
 from scheduler.entrypoints.cli import dlq_options as which
 from scheduler.entrypoints.cli.job_commands import requeue as requeue_one
 from scheduler.entrypoints.cli.options import DEFAULT_ADDRESS, Address, AsJson, LabelsOption, PriorityFilter
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 FEW = 20
 """So many are requeued without a question."""
 MOST = 100_000
-"""Counted in a dry run, and changed by one call."""
+"""Counted in a dry run."""
+PER_CALL = 2_000
+"""Changed by one call, so that little is unknown when one ends early; with a rate, what takes two seconds."""
 
 Step = Callable[["SchedulerClient", int, str, bool], Awaitable["BulkResult"]]
 """One call, for at most so many jobs from a cursor on, for real or as a dry run."""
@@ -65,7 +68,13 @@ def requeue(
     async def step(client: "SchedulerClient", most: int, cursor: str, is_dry: bool) -> "BulkResult":
         return await client.requeue_jobs(job_filter, limit=most, rate=rate, dry_run=is_dry, cursor=cursor)
 
-    terms = BulkTerms(verb="requeue", done="requeued", limit=limit, unasked=sys.maxsize if yes else FEW)
+    terms = BulkTerms(
+        verb="requeue",
+        done="requeued",
+        limit=limit,
+        unasked=sys.maxsize if yes else FEW,
+        per_call=min(PER_CALL, 2 * rate or PER_CALL),
+    )
     return run(terms, step, address, dry_run=dry_run, as_json=as_json)
 
 
@@ -108,12 +117,13 @@ def purge(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkTerms:
-    """What is done, to how many at most (0: all), and to how many without a question."""
+    """What is done, to how many at most (0: all), to how many without a question, and to how many by one call."""
 
     verb: str
     done: str
     limit: int
     unasked: int
+    per_call: int = PER_CALL
 
 
 class _Total:
@@ -123,11 +133,18 @@ class _Total:
         self.count = 0
         self.cursor = ""
 
-    async def add_up(self, client: "SchedulerClient", step: Step, limit: int, *, dry_run: bool) -> None:
-        """Call until everything or the limit is done."""
+    async def count_up(self, client: "SchedulerClient", step: Step, terms: BulkTerms) -> None:
+        """Count what would be done, without doing it."""
+        await self._add_up(client, step, min(terms.limit or MOST, MOST), MOST, dry_run=True)
+
+    async def do_all(self, client: "SchedulerClient", step: Step, terms: BulkTerms) -> None:
+        """Do everything, or as much as the limit allows."""
+        await self._add_up(client, step, terms.limit, terms.per_call, dry_run=False)
+
+    async def _add_up(self, client: "SchedulerClient", step: Step, limit: int, per_call: int, *, dry_run: bool) -> None:
         while True:
-            left = limit - self.count if limit else MOST
-            result = await step(client, min(left, MOST), self.cursor, dry_run)
+            most = min(limit - self.count, per_call) if limit else per_call
+            result = await step(client, most, self.cursor, dry_run)
             self.count += result.count
             self.cursor = result.cursor
             if not self.cursor or (limit and self.count >= limit):
@@ -140,15 +157,18 @@ def run(terms: BulkTerms, step: Step, address: str, *, dry_run: bool, as_json: b
 
     total = _Total()
     if dry_run:
-        call(address, lambda client: total.add_up(client, step, min(terms.limit or MOST, MOST), dry_run=True))
+        call(address, lambda client: total.count_up(client, step, terms))
         _print(f"would {terms.verb}", total, is_dry=True, as_json=as_json)
         return 0
     if terms.unasked < MOST and _is_terminal():
         _ask(terms, step, address)
     try:
-        call(address, lambda client: total.add_up(client, step, terms.limit, dry_run=False))
-    finally:
-        _print(terms.done, total, is_dry=False, as_json=as_json)
+        call(address, lambda client: total.do_all(client, step, terms))
+    except (SchedulerError, KeyboardInterrupt) as error:
+        if total.count or isinstance(error, KeyboardInterrupt):
+            _print(f"{terms.done} at least", total, is_dry=False, as_json=as_json)
+        raise
+    _print(terms.done, total, is_dry=False, as_json=as_json)
     return 0
 
 
@@ -157,7 +177,7 @@ def _ask(terms: BulkTerms, step: Step, address: str) -> None:
     from scheduler.entrypoints.cli.calls import call
 
     expected = _Total()
-    call(address, lambda client: expected.add_up(client, step, min(terms.limit or MOST, MOST), dry_run=True))
+    call(address, lambda client: expected.count_up(client, step, terms))
     if expected.count > terms.unasked:
         typer.confirm(f"{terms.verb} {_jobs(expected, is_dry=not terms.limit)}?", abort=True, err=True)
 

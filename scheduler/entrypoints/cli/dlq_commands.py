@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scheduler.entrypoints.cli.dlq_bulk import purge, requeue
-from scheduler.entrypoints.cli.dlq_options import UNKNOWN, TypeFilter
+from scheduler.entrypoints.cli.dlq_options import UNKNOWN, TypeFilter, parse_fingerprint
 from scheduler.entrypoints.cli.failures import print_error, reported
 from scheduler.entrypoints.cli.options import DEFAULT_ADDRESS, Address, AsJson
 
@@ -89,7 +89,7 @@ async def _read_group(
     found = await client.error_groups(fingerprint=fingerprint)
     if not found.groups:
         raise ClientError("NOT_FOUND", f"no job has died of {fingerprint}")
-    wanted = JobFilter(error_fingerprint="" if fingerprint == UNKNOWN else fingerprint)
+    wanted = JobFilter(error_fingerprint=parse_fingerprint(fingerprint))
     jobs = list["JobView"]()
     async with aclosing(client.list(wanted, page_size=min(limit, 1000))) as listed:
         async for job in listed:

@@ -38,6 +38,11 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=0, help="How many at mo
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+def parse_fingerprint(text: str | None) -> str | None:
+    """Read the name of a kind of error; the unknown one has the empty fingerprint."""
+    return "" if text == UNKNOWN else text or None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Which:
     """Which jobs a command is about, as its options say."""
@@ -72,7 +77,7 @@ class Which:
                 finished_after=self.since,
                 finished_before=self.until,
                 error_text=self.error,
-                error_fingerprint="" if self.fingerprint == UNKNOWN else self.fingerprint or None,
+                error_fingerprint=parse_fingerprint(self.fingerprint),
             )
         except InvalidFieldError as error:
             raise typer.BadParameter(error.reason, param_hint="--state") from error

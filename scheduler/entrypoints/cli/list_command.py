@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scheduler.entrypoints.cli.dlq_options import Fingerprint, parse_fingerprint
 from scheduler.entrypoints.cli.failures import print_error
 from scheduler.entrypoints.cli.options import (
     DEFAULT_ADDRESS,
@@ -39,6 +40,7 @@ def list_jobs(
     created_before: Annotated[
         datetime | None, typer.Option(parser=parse_moment, metavar="TIME", help="Before this time.")
     ] = None,
+    fingerprint: Fingerprint = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many at most; 0: all.")] = 50,
     address: Address = DEFAULT_ADDRESS,
     as_json: AsJson = False,
@@ -54,6 +56,7 @@ def list_jobs(
         labels=parse_labels(labels or []),
         created_after=created_after,
         created_before=created_before,
+        error_fingerprint=parse_fingerprint(fingerprint),
     )
 
     async def body(client: "SchedulerClient") -> None:

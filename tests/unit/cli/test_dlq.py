@@ -259,3 +259,26 @@ def test_a_person_is_asked_before_many_jobs_are_queued_again(tool: Tool, corner:
     unasked = on_a_terminal(tool, "requeue", "-t", corner.type, "--yes")
     assert unasked.end() == 0
     assert b"requeued 21 jobs" in unasked.output
+
+
+def test_ctrl_c_ends_the_work_and_tells_how_much_was_done_at_least(tool: Tool, corner: Corner) -> None:
+    corner.dead(9)
+
+    screen = on_a_terminal(tool, "requeue", "-t", corner.type, "--rate", "1")
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while corner.versions()[3] == 3:
+        assert time.monotonic() < give_up
+    screen.interrupt()
+
+    assert screen.end() == 130
+    assert b"requeued at least " in screen.output
+    assert b"Traceback" not in screen.output
+    assert corner.versions()[-1] == 3
+
+
+def test_a_list_takes_a_kind_of_error(tool: Tool, corner: Corner) -> None:
+    corner.dead(2)
+
+    listed = tool("list", "--fingerprint", corner.fingerprint, "--json").documents
+
+    assert [job["job_id"] for job in listed] == corner.ids[::-1]
