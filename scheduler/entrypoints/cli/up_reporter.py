@@ -1,5 +1,7 @@
 """What `scheduler up` tells the person at the terminal."""
 
+import shutil
+import sys
 from pathlib import Path
 
 from scheduler.entrypoints.cli.output import print_line
@@ -19,7 +21,7 @@ class TerminalReporter(UpReporter):
         """Say where the service is and how to use it."""
         prefix = "" if address.endswith(f":{DEFAULT_PORT}") else f"SCHEDULER_ADDRESS={address} "
         print_line(f"serving on {address}, {self._where()}; Ctrl-C stops")
-        print_line(f"try: {prefix}scheduler submit noop --payload '{{\"sleep_seconds\": 2}}' --watch")
+        print_line(f"try: {prefix}{_program()} submit noop --payload '{{\"sleep_seconds\": 2}}' --watch")
 
     def restarted(self, name: str, exit_code: int, log: Path | None) -> None:
         """Say what happened and where to read more."""
@@ -29,3 +31,9 @@ class TerminalReporter(UpReporter):
         if self._options.backend is Backend.MEMORY:
             return "data in memory, gone at the end"
         return f"data and logs in {self._options.data_dir}"
+
+
+def _program() -> str:
+    """Return what starts this program in a shell of the same directory, whose PATH may lack it."""
+    started_as = Path(sys.argv[0])
+    return str(started_as) if started_as.name == "scheduler" and not shutil.which("scheduler") else "scheduler"
