@@ -17,6 +17,7 @@ from scheduler.adapters.handlers.db_tx import Connections, DbTxHandler, create_e
 from scheduler.adapters.system.clock import SystemClock
 from scheduler.application.ports.handlers import JobContext
 from scheduler.domain.ids import AttemptId, Fence, JobId
+from tests.acceptance.operations import eventually
 from tests.support.builders import a_job_id, a_worker_id
 from tests.support.sql import create_database, execute
 
@@ -165,3 +166,9 @@ def play(
 def run_once(target: Target, job: Job, *, seconds: float = 30.0) -> int:
     """Run one attempt on a new handler."""
     return play(target.url, lambda attempts: attempts.run(job, seconds=seconds))
+
+
+def until_idle(target: Target) -> None:
+    """Wait until no transaction is open: what was cut off ends a moment later."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    eventually(lambda: target.value(f"SELECT count(*) {others} AND xact_start IS NOT NULL") == 0)
