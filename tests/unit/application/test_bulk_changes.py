@@ -281,7 +281,9 @@ def test_without_redis_they_are_queued_all_the_same() -> None:
     in_virtual_time(scenario)
 
 
-@pytest.mark.parametrize("named", [frozenset(), {JobState.QUEUED}, {JobState.FAILED, JobState.RUNNING}], ids=str)
+@pytest.mark.parametrize(
+    "named", [frozenset(), {JobState.QUEUED}, {JobState.FAILED, JobState.RUNNING}], ids=["all", "one", "two"]
+)
 def test_a_filter_names_final_states_or_is_refused(named: set[JobState]) -> None:
     with pytest.raises(InvalidFieldError) as refusal:
         EndedFilter(states=frozenset(named))
