@@ -1,8 +1,10 @@
 """Everything that the environment decides, each variable checked at start. The only reader of the environment."""
 
 import os
-from collections.abc import Mapping
+import ssl
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlencode
@@ -64,6 +66,8 @@ class Settings(BaseSettings):
     handler_process_max_mb: int = Field(default=1024, ge=64, le=1024 * 1024)
     keep_succeeded_days: float = Field(default=7.0, gt=0, le=36_500)
     keep_failed_days: float = Field(default=30.0, gt=0, le=36_500)
+    http_call_allowed_networks: str = ""
+    http_call_ca_file: str | None = None
     supervised: bool = False
     """Standard input is a pipe held by the process that started this one: stop when it closes."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
@@ -106,6 +110,21 @@ class Settings(BaseSettings):
             TypeAdapter(QueueUrl).validate_python(value.get_secret_value())
         return value
 
+    @field_validator("http_call_allowed_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @field_validator("http_call_ca_file")
+    @classmethod
+    def _holds_certificates(cls, value: str | None) -> str | None:
+        try:
+            ssl.create_default_context(cafile=value)
+        except OSError as error:  # ssl.SSLError is one
+            raise ValueError(f"is no readable file of PEM certificates: {error}") from error
+        return value
+
     @classmethod
     def load(cls, **overrides: object) -> "Settings":
         """Read the environment; `overrides` (from the command line) win. Raises SettingsError."""
@@ -144,6 +163,11 @@ class Settings(BaseSettings):
         return f"redis://{login}{_host(self.redis_host)}:{self.redis_port}/0"
 
     @property
+    def http_call_networks(self) -> Sequence[IPv4Network | IPv6Network]:
+        """Return what http_call may reach beside public addresses."""
+        return _networks(self.http_call_allowed_networks)
+
+    @property
     def lease(self) -> timedelta:
         """Return the length of a worker's lease."""
         return timedelta(seconds=self.lease_seconds)
@@ -156,6 +180,10 @@ def child_environment(**variables: str | int) -> Mapping[str, str]:
 
 def _host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _networks(text: str) -> Sequence[IPv4Network | IPv6Network]:
+    return [ip_network(part) for item in text.split(",") if (part := item.strip())]
 
 
 def _explain(error: ValidationError) -> str:

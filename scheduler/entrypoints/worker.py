@@ -42,6 +42,7 @@ async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics
         finally:
             await container.common.handler_processes().close()
             await lease.stop()
+            await container.common.http_client().aclose()
             await container.common.db_tx().close()
 
 

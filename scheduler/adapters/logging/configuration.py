@@ -11,8 +11,8 @@ from structlog.typing import Processor
 from scheduler.adapters.logging.redaction import redact
 
 LogFormat = Literal["json", "console"]
-# Chatty below WARNING, and about nothing that an operator can act on.
-_QUIET_LIBRARIES = ("aiohttp.access", "asyncio", "grpc._cython.cygrpc", "psycopg")
+# Chatty below WARNING, about nothing that an operator can act on, and two of them about header values.
+_QUIET_LIBRARIES = ("aiohttp.access", "asyncio", "grpc._cython.cygrpc", "hpack", "httpcore2", "psycopg")
 # These warn of each connection that an outage costs, over and over; our fault log says the same once a second.
 _WARNING_LIBRARIES = ("psycopg",)
 

@@ -5,6 +5,7 @@ from dependency_injector import containers, providers
 
 from scheduler.adapters.handlers.db_tx import DbTxHandler
 from scheduler.adapters.handlers.executors import bind
+from scheduler.adapters.handlers.http_call import HttpCallHandler, HttpClient
 from scheduler.adapters.handlers.noop import NoopHandler
 from scheduler.adapters.handlers.process.pool import PoolLimits, ProcessPool
 from scheduler.adapters.handlers.registry import Registry
@@ -63,9 +64,16 @@ def _metrics(options: ProcessOptions) -> Metrics:
     return metrics
 
 
-def _handlers(options: ProcessOptions, db_tx: DbTxHandler, processes: ProcessPool) -> Registry:
+def _http_client(settings: Settings) -> HttpClient:
+    return HttpClient(allowed_networks=settings.http_call_networks, ca_file=settings.http_call_ca_file)
+
+
+def _handlers(
+    options: ProcessOptions, http_call: HttpCallHandler, db_tx: DbTxHandler, processes: ProcessPool
+) -> Registry:
     registry = Registry()
     registry.register("noop", NoopHandler())
+    registry.register("http_call", http_call)
     registry.register("db_tx", db_tx)
     for definition in options.handlers:
         registry.register(definition.job_type, bind(definition, processes), place=definition.place)
@@ -81,14 +89,21 @@ class Common(containers.DeclarativeContainer):
     clock: providers.Provider[AdjustableClock] = providers.Singleton(SystemClock)
     ids: providers.Provider[Ids] = providers.Singleton(Uuid4Ids)
     randomness: providers.Provider[Randomness] = providers.Singleton(SystemRandomness)
+    http_client: providers.Provider[HttpClient] = providers.Singleton(_http_client, settings)
+    http_call: providers.Provider[HttpCallHandler] = providers.Singleton(
+        HttpCallHandler, client=http_client, clock=clock
+    )
     db_tx: providers.Provider[DbTxHandler] = providers.Singleton(build_db_tx, settings, clock)
+
     log = providers.Callable(structlog.get_logger, "scheduler")
     metrics: providers.Provider[Metrics] = providers.Singleton(_metrics, options)
 
     process_telemetry: providers.Provider[HandlerProcessTelemetry] = providers.Singleton(HandlerProcessMetrics, metrics)
     process_limits = providers.Singleton(PoolLimits, megabytes=settings.provided.handler_process_max_mb)
     handler_processes = providers.Singleton(ProcessPool, telemetry=process_telemetry, limits=process_limits)
-    handlers: providers.Provider[HandlerRegistry] = providers.Singleton(_handlers, options, db_tx, handler_processes)
+    handlers: providers.Provider[HandlerRegistry] = providers.Singleton(
+        _handlers, options, http_call, db_tx, handler_processes
+    )
 
     progress: providers.Provider[LoopProgress] = providers.Singleton(LoopProgress, clock)
     counted_faults: providers.Provider[FaultTelemetry] = providers.Singleton(FaultMetrics, metrics)

@@ -134,7 +134,7 @@ def test_memory_is_ready_by_itself_and_servers_are_not() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_worker_registers_with_the_handlers_it_has(backend: Backend) -> None:
     described = container(backend).describe_worker()
-    assert list(described.handlers) == ["db_tx", "noop"]
+    assert list(described.handlers) == ["db_tx", "http_call", "noop"]
     assert described.id != a_worker_id()
     assert ProcessOptions().shares_ports is False
 

@@ -40,6 +40,8 @@ BAD_VALUES = {
     "handler_process_max_mb": ["0", "63", "1048577", "much"],
     "keep_succeeded_days": ["0", "-1", "nan", "inf", "1e12"],
     "keep_failed_days": ["0", "-1", "nan", "inf", "1e12"],
+    "http_call_allowed_networks": ["ten", "10.0.0.1/8", "10.0.0.0/33", "::1;::2"],
+    "http_call_ca_file": ["/no/such/file", "/", __file__],
     "supervised": ["perhaps"],
     "log_level": ["LOUD"],
     "log_format": ["xml"],
@@ -170,6 +172,12 @@ def test_a_given_address_counts_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_lease_is_a_length_of_time() -> None:
     assert Settings.load(lease_seconds=4.5).lease == timedelta(seconds=4.5)
+
+
+def test_networks_are_listed_with_commas() -> None:
+    settings = Settings.load(http_call_allowed_networks="10.1.0.0/16, fd12::/32,127.0.0.1")
+    assert list(map(str, settings.http_call_networks)) == ["10.1.0.0/16", "fd12::/32", "127.0.0.1/32"]
+    assert list(Settings.load().http_call_networks) == []
 
 
 def test_a_child_gets_this_environment_with_some_variables_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
