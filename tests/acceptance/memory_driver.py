@@ -13,12 +13,15 @@ from scheduler.entrypoints.operations import make_loop
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.reaper import duties
 from scheduler.entrypoints.settings import Settings
+from tests.acceptance import user_jobs
 from tests.acceptance.driver import Driver
 from tests.acceptance.memory_client import MemoryClient
 from tests.acceptance.memory_workers import MemoryWorkers
 from tests.acceptance.virtual_time import VirtualTimeLoop
 
 GRACE_SECONDS = 1.5
+
+HANDLERS = (user_jobs.pack, user_jobs.weigh)
 
 
 class MemoryDriver(Driver):
@@ -28,7 +31,7 @@ class MemoryDriver(Driver):
 
     def __init__(self) -> None:
         self._clock = FixedClock()
-        self._common = Common(settings=Settings(grace_seconds=GRACE_SECONDS), options=ProcessOptions())
+        self._common = Common(settings=Settings(grace_seconds=GRACE_SECONDS), options=ProcessOptions(handlers=HANDLERS))
         self._common.clock.override(self._clock)
         self._common.ids.override(SequentialIds())
         self._common.randomness.override(FixedRandomness())

@@ -7,11 +7,13 @@ import pytest
 
 from scheduler.adapters.embedded.ports import free_port
 from scheduler.adapters.grpc.client import SchedulerClient
+from scheduler.domain.state import JobState
 from scheduler.entrypoints.children import Child
 from scheduler.entrypoints.stack import HOST, Stack
 from tests.acceptance.load import Load, run_load
 from tests.acceptance.operations import await_ready, metric
 from tests.acceptance.processes import keep_running, running, sibling, stop
+from tests.integration import process_jobs
 
 pytestmark = pytest.mark.servers
 JOBS = 60
@@ -52,6 +54,23 @@ def test_two_worker_processes_share_the_jobs_and_add_up_their_counts(stack: Stac
     for _ in range(10):  # whichever of the two answers
         assert metric(worker_fleet, "jobs_processed_total", status="success") == JOBS
         assert metric(worker_fleet, "worker_inflight_jobs") == 0
+
+
+def test_each_of_several_worker_processes_has_the_handlers_of_the_command_line(stack: Stack) -> None:
+    stop(stack.worker)
+    port = free_port()
+    options = ("--processes", "2", "--handlers", process_jobs.__name__)
+    fleet = sibling(stack.worker, "fleet-handlers", *options, METRICS_PORT=port, WORKER_POOL_SIZE=1, WORKER_HANDLERS="")
+
+    async def scenario(load: Load) -> int:
+        await load.add(20, job_type="greet", item="tea")
+        jobs = await load.until_ended()
+        assert {job.state for job in jobs} == {JobState.SUCCEEDED}
+        return len({job.worker_id for job in jobs})
+
+    with running(fleet):
+        await_ready(port)
+        assert run_load(stack, scenario) == 2
 
 
 def test_two_api_processes_share_the_clients_and_add_up_their_counts(

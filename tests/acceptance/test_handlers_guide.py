@@ -73,7 +73,7 @@ def site(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_workers_run_the_handlers_of_an_installed_package(stack: Stack, site: Path, tmp_path: Path) -> None:
     stop(stack.worker)
     environment = {name: str(value) for name, value in stack.worker.environment.items()}
-    worker = Reader(tmp_path, {**environment, "PYTHONPATH": str(site)})
+    worker = Reader(tmp_path, {**environment, "PYTHONPATH": str(site), "WORKER_HANDLERS": ""})
 
     with worker.running(WORKER):
         await_ready(stack.ports.worker_metrics)

@@ -45,6 +45,11 @@ def payload_is(world: World, job: str, docstring: str) -> None:
     assert world.job(job).payload == docstring
 
 
+@says("the result of {job} is")
+def has_result(world: World, job: str, docstring: str) -> None:
+    assert world.job(job).result == docstring
+
+
 @says("{job} is labelled {text}")
 def is_labelled(world: World, job: str, text: str) -> None:
     labels = {key: value for key, value in world.job(job).labels.items() if key != MARK_LABEL}

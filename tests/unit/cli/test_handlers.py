@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.tool import run_program
+from tests.unit.cli.memory_service import memory_service
+from tests.unit.cli.tool import Tool, run_program
 
 SHOP = """
 from scheduler.handlers import JobContext, handler
@@ -55,6 +56,13 @@ def test_no_worker_starts_without_its_handlers(command: list[str], tmp_path: Pat
     assert ran.code == 1
     assert ran.error_line == "scheduler: no handlers from module 'nowhere': No module named 'nowhere'"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_in_one_process_runs_handlers_too(shop: dict[str, str]) -> None:
+    with memory_service("--handlers", "shop", **shop) as address:
+        tool = Tool(address)
+
+        assert tool("submit", "image.resize", "--payload", "1", "--watch").code == 0
 
 
 def test_two_handlers_for_a_job_type_are_named_with_their_places(shop: dict[str, str]) -> None:
