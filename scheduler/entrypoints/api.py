@@ -7,6 +7,7 @@ from functools import partial
 from scheduler.adapters.grpc.server import ApiServer, ServerOptions
 from scheduler.adapters.grpc.servicer import UseCases
 from scheduler.application.loops import wait_until
+from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container
 from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server
 from scheduler.entrypoints.process import ProcessOptions
@@ -30,7 +31,7 @@ async def serve_api(
     *,
     metrics_port: int,
     announce: Callable[[int], None] | None = None,
-) -> bool:
+) -> Ending:
     """Serve on open resources until `stopping` is set, then drain; `announce` gets the API's port. Return True."""
     settings = container.common.settings()
     await container.follow_store_clock().execute()
@@ -44,7 +45,7 @@ async def serve_api(
         await _follow_readiness(container, server, stopping)
         container.readiness().withdraw()
         await server.stop(settings.grace_seconds)
-    return True
+    return Ending.COMPLETE
 
 
 def _server(container: Container) -> ApiServer:

@@ -14,10 +14,8 @@ from scheduler.application.worker.lease import LeaseHolder, LeaseKeeper
 from scheduler.application.worker.worker import Worker
 from scheduler.domain.ids import AttemptId, WorkerId
 from scheduler.entrypoints.resources import LeaseConnection
-from scheduler.entrypoints.runtime import leave
+from scheduler.entrypoints.runtime import EXIT_UNFIT, leave
 
-EXIT_STUCK = 70
-"""EX_SOFTWARE: a handler that nothing can stop, or a lease that nobody keeps."""
 STOP_SECONDS = 10.0
 RETRY_SECONDS = 0.5
 
@@ -47,8 +45,8 @@ class _OnWorkersLoop(LeaseHolder):
         return self._worker.has_stuck_handler()
 
     def handler_stuck(self) -> None:
-        structlog.get_logger("scheduler").critical("handler_stuck", exit_code=EXIT_STUCK)
-        leave(EXIT_STUCK)
+        structlog.get_logger("scheduler").critical("handler_stuck", exit_code=EXIT_UNFIT)
+        leave(EXIT_UNFIT)
 
 
 class LeaseThread:
@@ -81,7 +79,7 @@ class LeaseThread:
             asyncio.run(self._keep())
         except BaseException as error:  # noqa: BLE001 - without its lease the process must not go on
             structlog.get_logger("scheduler").critical("lease_thread_failed", error=str(error), exc_info=error)
-            leave(EXIT_STUCK)
+            leave(EXIT_UNFIT)
         _call(self._workers_loop, self._ended.set)
 
     async def _keep(self) -> None:

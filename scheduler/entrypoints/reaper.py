@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from scheduler.application.loops import Loop
+from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container
 from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server
 from scheduler.entrypoints.process import ProcessOptions
@@ -29,8 +30,8 @@ def run_reaper(settings: Settings, options: ProcessOptions) -> int:
     return run_on_servers(settings, options, partial(serve_reaper, metrics_port=port))
 
 
-async def serve_reaper(container: Container, stopping: asyncio.Event, *, metrics_port: int) -> bool:
-    """Do the maintenance on open resources until `stopping` is set; return True."""
+async def serve_reaper(container: Container, stopping: asyncio.Event, *, metrics_port: int) -> Ending:
+    """Do the maintenance on open resources until `stopping` is set."""
     await container.follow_store_clock().execute()
     async with (
         background([clock_loop(container), *duties(container)]),
@@ -38,7 +39,7 @@ async def serve_reaper(container: Container, stopping: asyncio.Event, *, metrics
     ):
         await stopping.wait()
         container.readiness().withdraw()
-    return True
+    return Ending.COMPLETE
 
 
 def duties(container: Container) -> Sequence[Loop]:

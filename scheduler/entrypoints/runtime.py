@@ -7,11 +7,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
+import structlog
 import uvloop
 
 from scheduler.adapters.logging.configuration import configure_logging
@@ -19,8 +20,11 @@ from scheduler.application.loops import Loop
 from scheduler.entrypoints.settings import Settings
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+EXIT_UNFIT = 70
+"""EX_SOFTWARE: handlers that nothing stops, or a lease that nobody keeps; a new process must take its place."""
 THREAD_SECONDS = 2.0
 """What threads that handlers left behind get to end."""
+MAX_ERROR_CHARS = 500
 YOUNG_OBJECTS = 10_000
 """So many new objects call the garbage collector: some MiB, where Python's 700 would be less than one batch."""
 
@@ -34,12 +38,24 @@ def run_process(main: Main, settings: Settings) -> int:
     threads = ThreadPoolExecutor(thread_name_prefix="work")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop().set_default_executor(threads)
-        code = runner.run(_supervised_main(main, supervised=settings.supervised))
+        code = _run_to_its_end(_supervised_main(main, supervised=settings.supervised), runner.get_loop())
         threads.shutdown(wait=False, cancel_futures=True)
         if not _threads_end(THREAD_SECONDS):
             # A handler's thread cannot be stopped, and Python would wait for it; its job is given back already.
             leave(code)
     return code
+
+
+def _run_to_its_end(main: Coroutine[None, None, int], loop: asyncio.AbstractEventLoop) -> int:
+    """Run until `main` is done: no exit or stop that a handler's task or callback asks for ends the loop before."""
+    task = loop.create_task(main)
+    task.add_done_callback(lambda _: loop.stop())
+    while not task.done():
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            structlog.get_logger("scheduler").error("stray_exit_contained", error=repr(error)[:MAX_ERROR_CHARS])
+    return task.result()
 
 
 def _threads_end(seconds: float) -> bool:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container, build_container
 from scheduler.entrypoints.process import Backend, ProcessOptions
-from scheduler.entrypoints.runtime import leave, run_process, spare_the_collector
+from scheduler.entrypoints.runtime import EXIT_UNFIT, leave, run_process, spare_the_collector
 from scheduler.entrypoints.settings import Settings
 
-Part = Callable[[Container, asyncio.Event], Awaitable[bool]]
-"""Serves on open resources until the event is set, then drains; tells whether everything it ran has ended."""
+Part = Callable[[Container, asyncio.Event], Awaitable[Ending]]
+"""Serves on open resources until the event is set, then drains; tells how it ended."""
 
 
 def run_on_servers(settings: Settings, options: ProcessOptions, part: Part) -> int:
@@ -25,24 +26,24 @@ def run_parts(settings: Settings, options: ProcessOptions, backend: Backend, par
         await container.resources().open()
         spare_the_collector()
         try:
-            ended = await _all(parts, container, stopping)
+            ending = await _all(parts, container, stopping)
         finally:
             await container.resources().close()
-        if not ended:
+        if ending is not Ending.COMPLETE:
             # A handler that does not end would keep the event loop for ever; its job is given back already.
-            leave(0)
+            leave(EXIT_UNFIT if ending is Ending.WORN_OUT else 0)
         return 0
 
     return run_process(main, settings)
 
 
-async def _all(parts: Sequence[Part], container: Container, stopping: asyncio.Event) -> bool:
-    """Run the parts side by side; the failure of one stops the others."""
+async def _all(parts: Sequence[Part], container: Container, stopping: asyncio.Event) -> Ending:
+    """Run the parts side by side; the failure of one stops the others, and the worst ending counts."""
     running = [asyncio.ensure_future(part(container, stopping)) for part in parts]
     await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
     stopping.set()
-    results = await asyncio.gather(*running, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return all(results)
+    endings = await asyncio.gather(*running, return_exceptions=True)
+    for ending in endings:
+        if isinstance(ending, BaseException):
+            raise ending
+    return max(ending for ending in endings if isinstance(ending, Ending))

@@ -6,6 +6,7 @@ from functools import partial
 
 from scheduler.adapters.handlers.discovery import find_handlers
 from scheduler.application.worker.claim_loop import LOOP
+from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container
 from scheduler.entrypoints.lease_thread import LeaseThread
 from scheduler.entrypoints.operations import clock_loop, operations_server
@@ -25,8 +26,8 @@ def run_worker(settings: Settings, options: ProcessOptions) -> int:
     return run_on_servers(settings, options, partial(serve_worker, metrics_port=port))
 
 
-async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics_port: int) -> bool:
-    """Work on open resources until `stopping` is set, then drain; tell whether every handler has ended."""
+async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics_port: int) -> Ending:
+    """Work on open resources until `stopping` is set, by others or by a worker that is worn out; then drain."""
     await container.follow_store_clock().execute()
     worker = container.worker()
     lease = LeaseThread(connect=container.lease_connection, make_keeper=container.lease_keeper, worker=worker)

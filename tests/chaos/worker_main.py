@@ -18,11 +18,12 @@ from dependency_injector import providers
 
 from scheduler.adapters.handlers.registry import Registry
 from scheduler.adapters.system.clock import SystemClock
+from scheduler.application.worker.ending import Ending
 from scheduler.domain.errors import SchedulerError
 from scheduler.entrypoints.container import Container, build_container
 from scheduler.entrypoints.process import Backend, ProcessOptions
 from scheduler.entrypoints.resources import LeaseConnection
-from scheduler.entrypoints.runtime import leave, run_process
+from scheduler.entrypoints.runtime import EXIT_UNFIT, leave, run_process
 from scheduler.entrypoints.settings import Settings
 from scheduler.entrypoints.worker import serve_worker
 from tests.chaos.handler import CHAOS_WORK, ChaosHandler
@@ -70,8 +71,8 @@ def equip(container: Container, terms: Terms, ledger: Ledger) -> Container:
     return container
 
 
-async def work(settings: Settings, terms: Terms, ledger: Ledger, stopping: asyncio.Event) -> bool:
-    """Be one worker; tell whether every handler has ended."""
+async def work(settings: Settings, terms: Terms, ledger: Ledger, stopping: asyncio.Event) -> Ending:
+    """Be one worker."""
     container = equip(build_container(settings, backend=Backend.SERVERS, options=ProcessOptions()), terms, ledger)
     await container.resources().open()
     try:
@@ -85,9 +86,9 @@ def main() -> int:
     ledger = Ledger(terms.ledger)
 
     async def run(stopping: asyncio.Event) -> int:
-        ended = await asyncio.gather(*(work(settings, terms, ledger, stopping) for _ in range(terms.workers)))
-        if not all(ended):
-            leave(0)
+        endings = await asyncio.gather(*(work(settings, terms, ledger, stopping) for _ in range(terms.workers)))
+        if any(endings):
+            leave(EXIT_UNFIT if Ending.WORN_OUT in endings else 0)
         return 0
 
     return run_process(run, settings)

@@ -7,6 +7,7 @@ from scheduler.adapters.http.progress import LoopProgress
 from scheduler.application.best_effort import BestEffortQueue
 from scheduler.application.dto import PurgeRule, WorkerInfo
 from scheduler.application.loops import Loop, LoopServices
+from scheduler.application.ports.handlers import SilentLog
 from scheduler.application.transitions import Transitions
 from scheduler.application.use_cases.cancel_job import CancelJob
 from scheduler.application.use_cases.close_dead_workers import CloseDeadWorkers
@@ -25,11 +26,13 @@ from scheduler.application.use_cases.submit_jobs import SubmitJobs
 from scheduler.application.use_cases.watch_job import WatchJob
 from scheduler.application.watch_hub import WatchHub
 from scheduler.application.worker.attempts import AttemptTable
+from scheduler.application.worker.cancellations import MeasureCancellations
 from scheduler.application.worker.claim_loop import ClaimLoop
 from scheduler.application.worker.lease import LeaseKeeper
 from scheduler.application.worker.orphans import ReleaseOrphans
 from scheduler.application.worker.progress import ProgressBoard
 from scheduler.application.worker.runner import AttemptRunner
+from scheduler.application.worker.stragglers import Stragglers
 from scheduler.application.worker.wakeups import Wakeups
 from scheduler.application.worker.worker import Worker
 from scheduler.domain.lease import LeaseTerms
@@ -99,7 +102,11 @@ class WorkerParts(Parts):
             trace=world.trace,
             is_over=world.is_over,
         )
-        self.table = AttemptTable(slots)
+        self.stragglers = Stragglers(slots=slots, telemetry=host.telemetry)
+        self.table = AttemptTable(slots, self.stragglers)
+        self._cancellations = MeasureCancellations(
+            repository=self.repository, clock=host.clock, telemetry=host.telemetry
+        )
         self._finish_jobs = FinishJobs(
             repository=self.repository, queue=self.best_effort, transitions=self.transitions, telemetry=host.telemetry
         )
@@ -108,6 +115,8 @@ class WorkerParts(Parts):
         )
         self.runner = AttemptRunner(
             table=self.table,
+            stragglers=self.stragglers,
+            cancellations=self._cancellations,
             run_job=RunJob(handlers=self.handlers),
             finish_jobs=self._finish_jobs,
             progress=self.progress,
@@ -115,6 +124,7 @@ class WorkerParts(Parts):
             randomness=host.ids,
             telemetry=host.telemetry,
             faults=host.telemetry,
+            log=SilentLog(),
         )
         self.worker = self._worker(weighted=weighted)
 
@@ -146,10 +156,12 @@ class WorkerParts(Parts):
         )
         return Worker(
             table=self.table,
+            stragglers=self.stragglers,
             runner=self.runner,
             claim_loop=claim_loop,
             wakeups=wakeups,
             orphans=orphans,
+            cancellations=self._cancellations,
             clock=host.clock,
             services=self.services,
         )

@@ -16,7 +16,8 @@ from scheduler.adapters.system.clock import MAX_ROUND_TRIP, SystemClock
 from scheduler.application.dto import Change, TakenName
 from scheduler.application.use_cases import follow_store_clock
 from scheduler.application.worker import claim_loop
-from scheduler.application.worker.attempts import AttemptTable, StopReason
+from scheduler.application.worker.attempt import StopReason
+from scheduler.application.worker.attempts import AttemptTable
 from scheduler.application.worker.lease import LeaseHolder, LeaseKeeper
 from scheduler.domain.ids import AttemptId, JobId, OpId
 from scheduler.domain.lease import ReaperPatience

@@ -13,6 +13,7 @@ from scheduler.application.ports.telemetry import (
     ProcessEnd,
     ReaperTelemetry,
     RpcTelemetry,
+    StopTelemetry,
     SubmitTelemetry,
     WorkerTelemetry,
 )
@@ -23,7 +24,13 @@ from scheduler.domain.job import Job
 
 @dataclass(slots=True)
 class RecordingTelemetry(
-    SubmitTelemetry, WorkerTelemetry, HandlerProcessTelemetry, ReaperTelemetry, FaultTelemetry, RpcTelemetry
+    SubmitTelemetry,
+    WorkerTelemetry,
+    StopTelemetry,
+    HandlerProcessTelemetry,
+    ReaperTelemetry,
+    FaultTelemetry,
+    RpcTelemetry,
 ):
     """Every telemetry port at once."""
 
@@ -37,6 +44,10 @@ class RecordingTelemetry(
     renewals: list[tuple[WorkerId, str]] = field(default_factory=list)
     processes: int = 0
     process_ends: list[ProcessEnd] = field(default_factory=list)
+    cancel_latencies: list[timedelta] = field(default_factory=list)
+    abandoned: list[Job] = field(default_factory=list)
+    abandoned_alive: list[int] = field(default_factory=list)
+    wear: list[int] = field(default_factory=list)
     released_due: list[Job] = field(default_factory=list)
     closed_workers: list[WorkerId] = field(default_factory=list)
     recovered: list[Job] = field(default_factory=list)
@@ -85,6 +96,23 @@ class RecordingTelemetry(
     def handler_process_ended(self, how: ProcessEnd) -> None:
         """Remember how a process ended."""
         self.process_ends.append(how)
+
+    def cancelled(self, latency: timedelta) -> None:
+        """Remember how long a cancel took."""
+        self.cancel_latencies.append(latency)
+
+    def handler_abandoned(self, job: Job, *, alive: int) -> None:
+        """Remember the job and the number of such handlers."""
+        self.abandoned.append(job)
+        self.abandoned_alive.append(alive)
+
+    def abandoned_handler_ended(self, job: Job, *, alive: int) -> None:  # noqa: ARG002 - the port's own
+        """Remember the number of those left."""
+        self.abandoned_alive.append(alive)
+
+    def worn_out(self, *, alive: int) -> None:
+        """Remember that the worker had to stop."""
+        self.wear.append(alive)
 
     def jobs_released_due(self, jobs: Sequence[Job]) -> None:
         """Remember jobs that came due."""

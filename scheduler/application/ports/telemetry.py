@@ -78,6 +78,26 @@ class HandlerProcessTelemetry(Protocol):
         """Count the end of a process."""
 
 
+class StopTelemetry(Protocol):
+    """Told by the worker of handlers that were to end before they were done."""
+
+    @abstractmethod
+    def cancelled(self, latency: timedelta) -> None:
+        """Note how long it took from a cancel's commit until the handler was told and its slot was free."""
+
+    @abstractmethod
+    def handler_abandoned(self, job: Job, *, alive: int) -> None:
+        """Count a handler that did not end when it was told to; `alive` such run now."""
+
+    @abstractmethod
+    def abandoned_handler_ended(self, job: Job, *, alive: int) -> None:
+        """Note that it has ended after all; `alive` others run on."""
+
+    @abstractmethod
+    def worn_out(self, *, alive: int) -> None:
+        """Note that the worker stops because so many abandoned handlers run in it."""
+
+
 class ReaperTelemetry(Protocol):
     """Told by the reaper."""
 

@@ -4,7 +4,8 @@ import asyncio
 
 from scheduler.application.loops import LoopServices, spread, wait_until
 from scheduler.application.use_cases.start_jobs import StartJobs
-from scheduler.application.worker.attempts import AttemptTable, StopReason
+from scheduler.application.worker.attempt import StopReason
+from scheduler.application.worker.attempts import AttemptTable
 from scheduler.application.worker.runner import AttemptRunner
 from scheduler.application.worker.wakeups import Wakeups
 from scheduler.domain.ids import WorkerId

@@ -9,32 +9,37 @@ from scheduler.application.dto import StartedJob
 from scheduler.application.errors import OverloadedError, StoreRejectedError, StoreUnavailableError
 from scheduler.application.group_commit import FlushLimits, GroupCommit, byte_length
 from scheduler.application.loops import spread
-from scheduler.application.outcomes import AttemptResult, Released, Success
+from scheduler.application.outcomes import AttemptResult
 from scheduler.application.ports.clock import Clock
-from scheduler.application.ports.handlers import JobContext
+from scheduler.application.ports.handlers import HandlerLog, JobContext
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import FaultTelemetry, WorkerTelemetry
 from scheduler.application.use_cases.finish_jobs import FinishJobs
 from scheduler.application.use_cases.run_job import RunJob
-from scheduler.application.worker.attempts import AttemptTable, RunningAttempt, StopReason
+from scheduler.application.worker.attempt import Outcome, RunningAttempt, StopReason
+from scheduler.application.worker.attempts import AttemptTable
+from scheduler.application.worker.cancellations import MeasureCancellations
 from scheduler.application.worker.progress import ProgressBoard
+from scheduler.application.worker.stragglers import Stragglers
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import WorkerId
 from scheduler.domain.retry import Failure, FailureKind
 
 STUCK_AFTER = timedelta(seconds=30)
-"""A handler that runs this long past its deadline cannot be stopped."""
+"""An attempt that is not over this long after its deadline keeps the event loop from deciding it."""
 RECORD_RETRY_SECONDS = 0.5
 _ROW_OVERHEAD_BYTES = 256
 
 
 class AttemptRunner:
-    """Runs each job in a task of its own and keeps its slot until the result is recorded or refused."""
+    """Runs each job and keeps its slot until the result is recorded or refused, whatever the handler does then."""
 
     def __init__(
         self,
         *,
         table: AttemptTable,
+        stragglers: Stragglers,
+        cancellations: MeasureCancellations,
         run_job: RunJob,
         finish_jobs: FinishJobs,
         progress: ProgressBoard,
@@ -42,9 +47,12 @@ class AttemptRunner:
         randomness: Randomness,
         telemetry: WorkerTelemetry,
         faults: FaultTelemetry,
+        log: HandlerLog,
         stuck_after: timedelta = STUCK_AFTER,
     ) -> None:
         self._table = table
+        self._stragglers = stragglers
+        self._cancellations = cancellations
         self._run_job = run_job
         self._finish_jobs = finish_jobs
         self._progress = progress
@@ -52,6 +60,7 @@ class AttemptRunner:
         self._randomness = randomness
         self._telemetry = telemetry
         self._faults = faults
+        self._log = log
         self._stuck_after = stuck_after
         self._tasks: set[asyncio.Task[None]] = set()
         self._results = GroupCommit[AttemptResult, None](self._flush, size_of=_size_of, limits=FlushLimits())
@@ -61,10 +70,13 @@ class AttemptRunner:
         overdue_at = self._clock.monotonic() + (started.job.timeout + self._stuck_after).total_seconds()
         attempt = RunningAttempt(started, overdue_at=overdue_at)
         self._table.add(attempt)
-        task = asyncio.create_task(self._live(attempt, worker_id))
+        self._telemetry.inflight(len(self._table))
+        if attempt.stop_reason is None:
+            context = self._context(attempt, worker_id)
+            attempt.begin(asyncio.create_task(self._run_job.execute(started, context)))
+        task = asyncio.create_task(self._live(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self._telemetry.inflight(len(self._table))
 
     async def record(self, result: AttemptResult) -> None:
         """Record a result; wait for the store as long as it takes. Returns when it is accepted or refused as stale."""
@@ -76,55 +88,33 @@ class AttemptRunner:
                 self._faults.fault("results_wait_for_store", error, retry_in=timedelta(seconds=pause))
                 await asyncio.sleep(pause)
 
-    def release(self, attempt: RunningAttempt) -> AttemptResult:
-        """Return the result that gives the attempt's job back unburnt."""
-        return self._result(attempt, Released())
-
     def abandon(self) -> None:
         """Cancel what is left, results included: the process ends and its lease is closed or runs out."""
         for task in tuple(self._tasks):
             task.cancel()
+        for attempt in (*self._table, *self._stragglers):
+            attempt.cancel_handler()
 
-    async def _live(self, attempt: RunningAttempt, worker_id: WorkerId) -> None:
+    async def _live(self, attempt: RunningAttempt) -> None:
         try:
-            outcome = await self._run(attempt, worker_id)
-            attempt.handler_ended()
+            outcome = await attempt.outcome
+            if attempt.handler_runs:
+                self._stragglers.add(attempt, self._table.changed.set)
             if outcome is not None:
                 await self._record_or_fail(self._result(attempt, outcome))
         except Exception as error:  # noqa: BLE001 - the outermost frame of the task: the store shows it to us as an orphan
             self._faults.fault("result_lost", error)
         finally:
-            self._progress.close(attempt.started.attempt_id)
-            self._table.remove(attempt)
-            self._telemetry.inflight(len(self._table))
+            self._free(attempt)
 
-    async def _run(self, attempt: RunningAttempt, worker_id: WorkerId) -> Success | Failure | Released | None:
-        """Return the handler's outcome, Released when the worker stopped it, None when the job is not ours any more."""
-        task = asyncio.current_task()
-        # A task that is cancelled before its first step would run no line of this, and keep its slot for ever.
-        if task is not None and attempt.begin(task):
-            try:
-                return await self._run_job.execute(attempt.started, self._context(attempt, worker_id))
-            except asyncio.CancelledError:
-                if attempt.stop_reason is None:
-                    raise
-                task.uncancel()
-        return Released() if attempt.stop_reason is StopReason.RELEASED else None
+    def _free(self, attempt: RunningAttempt) -> None:
+        self._progress.close(attempt.started.attempt_id)
+        self._table.remove(attempt)
+        self._telemetry.inflight(len(self._table))
+        if attempt.stop_reason is StopReason.REVOKED:
+            self._cancellations.note(attempt.started.attempt_id)
 
-    def _context(self, attempt: RunningAttempt, worker_id: WorkerId) -> JobContext:
-        job = attempt.started.job
-        return JobContext(
-            attempt_id=job.attempt_id,
-            job_type=job.type,
-            attempt=job.attempts,
-            max_attempts=job.max_attempts,
-            worker_id=worker_id,
-            deadline=job.updated_at + job.timeout,
-            cancellation=attempt.cancellation,
-            report_progress=self._progress.open(job.attempt_id),
-        )
-
-    def _result(self, attempt: RunningAttempt, outcome: Success | Failure | Released) -> AttemptResult:
+    def _result(self, attempt: RunningAttempt, outcome: Outcome) -> AttemptResult:
         return AttemptResult(
             job=attempt.started.job,
             outcome=outcome,
@@ -140,6 +130,21 @@ class AttemptRunner:
             self._faults.fault("result_refused_by_store", error)
             failure = Failure(kind=FailureKind.ERROR, error="the store refused the result")
             await self.record(replace(result, outcome=failure))
+
+    def _context(self, attempt: RunningAttempt, worker_id: WorkerId) -> JobContext:
+        job = attempt.started.job
+        return JobContext(
+            attempt_id=job.attempt_id,
+            job_type=job.type,
+            attempt=job.attempts,
+            max_attempts=job.max_attempts,
+            worker_id=worker_id,
+            deadline=job.updated_at + job.timeout,
+            log=self._log,
+            cancellation=attempt.cancellation,
+            report_progress=self._progress.open(job.attempt_id),
+            leave_running=attempt.leave_running,
+        )
 
     async def _flush(self, requests: Sequence[Sequence[AttemptResult]]) -> Sequence[SchedulerError | None]:
         await self._finish_jobs.execute([result for request in requests for result in request])

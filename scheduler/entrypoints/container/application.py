@@ -38,11 +38,13 @@ from scheduler.application.use_cases.submit_jobs import SubmitJobs
 from scheduler.application.use_cases.watch_job import WatchJob
 from scheduler.application.watch_hub import WatchHub
 from scheduler.application.worker.attempts import AttemptTable
+from scheduler.application.worker.cancellations import MeasureCancellations
 from scheduler.application.worker.claim_loop import ClaimLoop
 from scheduler.application.worker.lease import LeaseKeeper
 from scheduler.application.worker.orphans import ReleaseOrphans
 from scheduler.application.worker.progress import ProgressBoard
 from scheduler.application.worker.runner import AttemptRunner
+from scheduler.application.worker.stragglers import Stragglers
 from scheduler.application.worker.wakeups import Wakeups
 from scheduler.application.worker.worker import Worker
 from scheduler.domain.lease import LeaseTerms
@@ -171,10 +173,18 @@ class Container(containers.DeclarativeContainer):
         clock=common.clock,
         services=common.loop_services,
     )
-    attempt_table = providers.Singleton(AttemptTable, common.settings.provided.worker_pool_size)
+    stragglers = providers.Singleton(
+        Stragglers, slots=common.settings.provided.worker_pool_size, telemetry=common.stop_telemetry
+    )
+    attempt_table = providers.Singleton(AttemptTable, common.settings.provided.worker_pool_size, stragglers)
+    cancellations = providers.Singleton(
+        MeasureCancellations, repository=adapters.repository, clock=common.clock, telemetry=common.stop_telemetry
+    )
     runner = providers.Singleton(
         AttemptRunner,
         table=attempt_table,
+        stragglers=stragglers,
+        cancellations=cancellations,
         run_job=run_job,
         finish_jobs=finish_jobs,
         progress=progress_board,
@@ -182,6 +192,7 @@ class Container(containers.DeclarativeContainer):
         randomness=common.randomness,
         telemetry=common.worker_telemetry,
         faults=common.faults,
+        log=common.handler_log,
     )
     wakeups = providers.Singleton(Wakeups, bus=adapters.bus, randomness=common.randomness, faults=common.faults)
     claim_loop = providers.Singleton(
@@ -202,10 +213,12 @@ class Container(containers.DeclarativeContainer):
     worker: providers.Provider[Worker] = providers.Singleton(
         Worker,
         table=attempt_table,
+        stragglers=stragglers,
         runner=runner,
         claim_loop=claim_loop,
         wakeups=wakeups,
         orphans=orphans,
+        cancellations=cancellations,
         clock=common.clock,
         services=common.loop_services,
     )

@@ -12,6 +12,7 @@ from scheduler.adapters.handlers.registry import Registry
 from scheduler.adapters.http.progress import LoopProgress
 from scheduler.adapters.logging.faults import LoggedFaults
 from scheduler.adapters.logging.reaper import LoggedReaper
+from scheduler.adapters.logging.stops import LoggedStops
 from scheduler.adapters.logging.worker import LoggedWorker
 from scheduler.adapters.prometheus.build_info import publish_build_info
 from scheduler.adapters.prometheus.faults import FaultMetrics
@@ -20,6 +21,7 @@ from scheduler.adapters.prometheus.metrics import Metrics
 from scheduler.adapters.prometheus.reaper import ReaperMetrics
 from scheduler.adapters.prometheus.rpc import RpcMetrics
 from scheduler.adapters.prometheus.shared_files import SharedFiles
+from scheduler.adapters.prometheus.stops import StopMetrics
 from scheduler.adapters.prometheus.submit import SubmitMetrics
 from scheduler.adapters.prometheus.worker import WorkerMetrics
 from scheduler.adapters.system.clock import SystemClock
@@ -27,7 +29,7 @@ from scheduler.adapters.system.ids import Uuid4Ids
 from scheduler.adapters.system.randomness import SystemRandomness
 from scheduler.application.loops import LoopServices
 from scheduler.application.ports.clock import AdjustableClock
-from scheduler.application.ports.handlers import HandlerRegistry
+from scheduler.application.ports.handlers import HandlerLog, HandlerRegistry
 from scheduler.application.ports.ids import Ids
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import (
@@ -35,6 +37,7 @@ from scheduler.application.ports.telemetry import (
     HandlerProcessTelemetry,
     ReaperTelemetry,
     RpcTelemetry,
+    StopTelemetry,
     SubmitTelemetry,
     WorkerTelemetry,
 )
@@ -96,6 +99,7 @@ class Common(containers.DeclarativeContainer):
     db_tx: providers.Provider[DbTxHandler] = providers.Singleton(build_db_tx, settings, clock)
 
     log = providers.Callable(structlog.get_logger, "scheduler")
+    handler_log: providers.Provider[HandlerLog] = providers.Callable(structlog.get_logger, "scheduler.handlers")
     metrics: providers.Provider[Metrics] = providers.Singleton(_metrics, options)
 
     process_telemetry: providers.Provider[HandlerProcessTelemetry] = providers.Singleton(HandlerProcessMetrics, metrics)
@@ -122,6 +126,10 @@ class Common(containers.DeclarativeContainer):
     worker_telemetry: providers.Provider[WorkerTelemetry] = providers.Singleton(
         LoggedWorker, log, following=counted_worker
     )
+    counted_stops: providers.Provider[StopTelemetry] = providers.Singleton(
+        StopMetrics, metrics, types=handlers.provided.types.call()
+    )
+    stop_telemetry: providers.Provider[StopTelemetry] = providers.Singleton(LoggedStops, log, following=counted_stops)
     counted_reaper: providers.Provider[ReaperTelemetry] = providers.Singleton(ReaperMetrics, metrics, clock=clock)
     reaper_telemetry: providers.Provider[ReaperTelemetry] = providers.Singleton(
         LoggedReaper, log, following=counted_reaper

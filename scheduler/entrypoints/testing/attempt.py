@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from scheduler.adapters.system.ids import Uuid4Ids
 from scheduler.application.dto import StartedJob
 from scheduler.application.outcomes import Success
 from scheduler.application.ports.handlers import HandlerLog, JobContext, SilentLog
+from scheduler.application.worker.attempt import Outcome, RunningAttempt
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
@@ -78,13 +80,20 @@ async def run_handler(
     )
     told: list[tuple[float, str]] = []
     job = _started(submission, attempt)
-    context = _context(job, report=lambda percent, message: told.append((percent, message)))
+    started = StartedJob(job=job, payload=text)
+    running = RunningAttempt(started, overdue_at=math.inf)
+    context = replace(
+        _context(job, report=lambda percent, message: told.append((percent, message))),
+        cancellation=running.cancellation,
+        leave_running=running.leave_running,
+    )
     container = build_container(Settings(), backend=Backend.MEMORY, options=ProcessOptions(handlers=[definition]))
     try:
-        outcome = await container.run_job().execute(StartedJob(job=job, payload=text), context)
+        running.begin(asyncio.create_task(container.run_job().execute(started, context)))
+        outcome = await running.outcome
     finally:
-        # A thread that was left behind may end.
-        context.cancellation.set()
+        # What was left behind may end.
+        running.tell_handler()
         await container.common.handler_processes().close()
     return _as_run(outcome, tuple(told))
 
@@ -120,10 +129,14 @@ def _context(job: Job, *, log: HandlerLog | None = None, report: ProgressReport 
     )
 
 
-def _as_run(outcome: Success | Failure, progress: tuple[tuple[float, str], ...]) -> HandlerRun:
-    if isinstance(outcome, Success):
-        result = None if outcome.result is None else json.loads(outcome.result)
-        return HandlerRun(outcome=AttemptOutcome.SUCCEEDED, result=result, progress=progress)
-    return HandlerRun(
-        outcome=_OUTCOMES[outcome.kind], error=outcome.error, retry_after=outcome.retry_after, progress=progress
-    )
+def _as_run(outcome: Outcome | None, progress: tuple[tuple[float, str], ...]) -> HandlerRun:
+    match outcome:
+        case Success():
+            result = None if outcome.result is None else json.loads(outcome.result)
+            return HandlerRun(outcome=AttemptOutcome.SUCCEEDED, result=result, progress=progress)
+        case Failure():
+            return HandlerRun(
+                outcome=_OUTCOMES[outcome.kind], error=outcome.error, retry_after=outcome.retry_after, progress=progress
+            )
+        case _:  # no worker is there to stop it
+            return HandlerRun(outcome=AttemptOutcome.CANCELLED, progress=progress)

@@ -1,7 +1,7 @@
 """A whole scheduler for a test: the real API on a port of its own, the real worker, and data in memory."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Self
@@ -157,7 +157,8 @@ class InMemoryScheduler:
             group.create_task(container.progress_board().run(leaving))
             working = group.create_task(worker.run(stopping, grace_seconds=0))
             try:
-                while await self._has_work():  # noqa: ASYNC110 - only the store knows
+                # A worker that is full of handlers which do not end stops by itself; the next turn has a new one.
+                while not working.done() and await self._has_work():  # noqa: ASYNC110 - only the store knows
                     await asyncio.sleep(POLL_SECONDS)
             finally:
                 stopping.set()
@@ -165,6 +166,6 @@ class InMemoryScheduler:
             leaving.set()
 
 
-async def _stop(stopping: asyncio.Event, serving: "asyncio.Task[bool]") -> None:
+async def _stop(stopping: asyncio.Event, serving: Awaitable[object]) -> None:
     stopping.set()
     await serving

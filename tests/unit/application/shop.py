@@ -12,15 +12,17 @@ from scheduler.adapters.memory.sequential_ids import SequentialIds
 from scheduler.application.best_effort import BestEffortQueue
 from scheduler.application.loops import LoopServices
 from scheduler.application.outcomes import AttemptResult, Released, Success
-from scheduler.application.ports.handlers import Handler, JobContext
+from scheduler.application.ports.handlers import Handler, JobContext, SilentLog
 from scheduler.application.transitions import Transitions
 from scheduler.application.use_cases.finish_jobs import FinishJobs
 from scheduler.application.use_cases.run_job import RunJob
 from scheduler.application.use_cases.start_jobs import StartJobs
 from scheduler.application.use_cases.submit_jobs import SubmitCommand, SubmitJobs
 from scheduler.application.worker.attempts import AttemptTable
+from scheduler.application.worker.cancellations import MeasureCancellations
 from scheduler.application.worker.progress import ProgressBoard
 from scheduler.application.worker.runner import AttemptRunner
+from scheduler.application.worker.stragglers import Stragglers
 from scheduler.domain.ids import JobId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import StrictOrder
@@ -80,13 +82,19 @@ class Shop(Servers):
             transitions=self.transitions,
             telemetry=self.telemetry,
         )
-        self.table = AttemptTable(slots)
         services = LoopServices(faults=self.telemetry, progress=LoopProgress(self.clock), randomness=self.randomness)
         self.board = ProgressBoard(
             repository=self.repository, queue=self.best_effort, clock=self.clock, services=services
         )
+        self.stragglers = Stragglers(slots=slots, telemetry=self.telemetry)
+        self.table = AttemptTable(slots, self.stragglers)
+        self.cancellations = MeasureCancellations(
+            repository=self.repository, clock=self.clock, telemetry=self.telemetry
+        )
         self.runner = AttemptRunner(
             table=self.table,
+            stragglers=self.stragglers,
+            cancellations=self.cancellations,
             run_job=RunJob(handlers=self.handlers),
             finish_jobs=self.finish_jobs,
             progress=self.board,
@@ -94,6 +102,7 @@ class Shop(Servers):
             randomness=self.randomness,
             telemetry=self.telemetry,
             faults=self.telemetry,
+            log=SilentLog(),
         )
         self.worker_id: WorkerId = a_worker_id()
 

@@ -1,7 +1,7 @@
 """Attempts that were started and never launched are given back."""
 
 from scheduler.application.dto import StartedJob
-from scheduler.application.worker.attempts import RunningAttempt
+from scheduler.application.worker.attempt import RunningAttempt
 from scheduler.application.worker.orphans import ORPHAN_AFTER
 from scheduler.domain.state import JobState
 from tests.support.builders import a_change

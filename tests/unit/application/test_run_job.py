@@ -16,12 +16,8 @@ from tests.support.builders import NOW, a_job, a_worker_id
 from tests.unit.application.shop import ScriptedHandler
 
 
-def run(
-    handler: Handler, *, timeout: timedelta = timedelta(seconds=30), job_type: str = "email.send"
-) -> Success | Failure:
-    registry = Registry()
-    registry.register("email.send", handler)
-    job = a_job(JobState.RUNNING, type=job_type, timeout=timeout)
+def an_attempt(job_type: str = "email.send") -> tuple[StartedJob, JobContext]:
+    job = a_job(JobState.RUNNING, type=job_type)
     context = JobContext(
         attempt_id=job.attempt_id,
         job_type=job.type,
@@ -30,7 +26,13 @@ def run(
         worker_id=a_worker_id(),
         deadline=NOW,
     )
-    return asyncio.run(RunJob(handlers=registry).execute(StartedJob(job=job, payload=None), context))
+    return StartedJob(job=job, payload=None), context
+
+
+def run(handler: Handler, *, job_type: str = "email.send") -> Success | Failure:
+    registry = Registry()
+    registry.register("email.send", handler)
+    return asyncio.run(RunJob(handlers=registry).execute(*an_attempt(job_type)))
 
 
 def raising(error: BaseException) -> ScriptedHandler:
@@ -72,6 +74,13 @@ class PanicError(BaseException):
     """What extension modules raise past `except Exception`."""
 
 
+class ExitingError(Exception):
+    """Ends the program when it is shown."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
 class UnspeakableError(Exception):
     """Cannot be shown."""
 
@@ -89,20 +98,47 @@ class UnspeakableError(Exception):
         (KeyboardInterrupt(), "KeyboardInterrupt"),
         (asyncio.CancelledError(), "CancelledError"),
         (PanicError("in another language"), "PanicError: in another language"),
-        (BaseExceptionGroup("two", [SystemExit(1), ValueError()]), "BaseExceptionGroup: two (2 sub-exceptions)"),
+        (
+            BaseExceptionGroup("two", [SystemExit(1), ValueError()]),
+            "BaseExceptionGroup: two (2 sub-exceptions); SystemExit: 1; ValueError",
+        ),
+        (GeneratorExit(), "GeneratorExit"),
         (UnspeakableError(), "UnspeakableError"),
+        (ExitingError(), "ExitingError"),
+        (ValueError("x" * 100_000_000), f"ValueError: {'x' * (4096 - len('ValueError: '))}"),
     ],
 )
 def test_whatever_it_raises_by_itself_is_an_error_of_the_attempt(error: BaseException, text: str) -> None:
     assert run(raising(error)) == Failure(kind=FailureKind.ERROR, error=text)
 
 
-def test_a_result_that_is_no_text_is_an_error_of_the_attempt() -> None:
+@pytest.mark.parametrize("result", [{"rows": 1}, 7, b"1", object()])
+def test_a_result_that_is_no_text_fails_for_good(result: object) -> None:
     handler = ScriptedHandler()
-    handler.result = {"rows": 1}  # type: ignore[assignment] # what a handler without type checks returns
-    outcome = run(handler)
-    assert isinstance(outcome, Failure)
-    assert outcome.kind is FailureKind.ERROR
+    handler.result = result  # type: ignore[assignment] # what a handler without type checks returns
+    name = type(result).__name__
+    assert run(handler) == Failure(
+        kind=FailureKind.PERMANENT, error=f"result: must be a JSON document or None, is of type {name}"
+    )
+
+
+class Shout(str):
+    """A text with a mind of its own."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise SystemExit
+
+    def encode(self, *_: object) -> bytes:
+        raise SystemExit
+
+
+def test_a_result_of_a_subclass_of_text_is_taken_by_its_letters() -> None:
+    outcome = run(returning(Shout("[1]")))
+    assert isinstance(outcome, Success)
+    assert type(outcome.result) is str
+    assert outcome.result == "[1]"
 
 
 def test_a_delay_that_is_a_bare_number_is_refused_where_the_handler_raises_it() -> None:
@@ -110,9 +146,21 @@ def test_a_delay_that_is_a_bare_number_is_refused_where_the_handler_raises_it() 
         RetryLaterError("busy", 30)  # type: ignore[arg-type] # what a handler without type checks does
 
 
-def test_an_unknown_type_names_itself() -> None:
+def test_an_unknown_type_is_named_with_those_that_are_known() -> None:
     outcome = run(returning(None), job_type="fax.send")
-    assert outcome == Failure(kind=FailureKind.ERROR, error="no handler for job type 'fax.send'")
+    error = "no handler for job type 'fax.send'; this worker has email.send"
+    assert outcome == Failure(kind=FailureKind.ERROR, error=error)
+
+
+@pytest.mark.parametrize(("types", "ending"), [(0, "has none"), (1000, "…")])
+def test_however_many_types_are_known_the_message_is_short(types: int, ending: str) -> None:
+    registry = Registry()
+    for number in range(types):
+        registry.register(f"type-{number}", returning(None))
+    outcome = asyncio.run(RunJob(handlers=registry).execute(*an_attempt("fax.send")))
+    assert isinstance(outcome, Failure)
+    assert outcome.error.endswith(ending)
+    assert len(outcome.error) < 600
 
 
 class Endless(Handler):
@@ -124,50 +172,11 @@ class Endless(Handler):
         return payload
 
 
-def test_an_attempt_past_its_time_limit_is_stopped_and_timed_out() -> None:
-    outcome = run(Endless(), timeout=timedelta(milliseconds=5))
-    assert outcome == Failure(kind=FailureKind.TIMEOUT, error="ran longer than its timeout of 0.005 s")
-
-
-class Stubborn(Handler):
-    """Ignores that it is cancelled, once."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self._error = error
-
-    async def run(self, payload: str | None, context: JobContext) -> str | None:
-        """Wait, and go on all the same."""
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            if self._error is not None:
-                raise self._error from None
-        return "1"
-
-
-def test_a_handler_that_ends_well_after_its_time_limit_keeps_its_result() -> None:
-    assert run(Stubborn(), timeout=timedelta(milliseconds=5)) == Success(result="1")
-
-
-def test_an_error_in_answer_to_the_time_limit_is_shown_as_it_is() -> None:
-    outcome = run(Stubborn(ValueError("interrupted")), timeout=timedelta(milliseconds=5))
-    assert outcome == Failure(kind=FailureKind.ERROR, error="ValueError: interrupted")
-
-
 def test_a_cancellation_from_outside_is_not_the_handlers_doing() -> None:
     async def scenario() -> None:
         registry = Registry()
         registry.register("email.send", Endless())
-        job = a_job(JobState.RUNNING)
-        context = JobContext(
-            attempt_id=job.attempt_id,
-            job_type=job.type,
-            attempt=1,
-            max_attempts=3,
-            worker_id=a_worker_id(),
-            deadline=NOW,
-        )
-        running = asyncio.create_task(RunJob(handlers=registry).execute(StartedJob(job=job, payload=None), context))
+        running = asyncio.create_task(RunJob(handlers=registry).execute(*an_attempt()))
         await asyncio.sleep(0)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,5 +1,6 @@
 """From a started job to its recorded result."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -9,15 +10,17 @@ import pytest
 from scheduler.application.dto import Change
 from scheduler.application.errors import StoreRejectedError
 from scheduler.application.group_commit import FlushLimits
+from scheduler.application.ports.handlers import Handler, JobContext
 from scheduler.application.worker import runner
-from scheduler.application.worker.attempts import StopReason
+from scheduler.application.worker.attempt import RunningAttempt, StopReason
+from scheduler.application.worker.attempts import MAX_EARLY_REVOCATIONS
 from scheduler.application.worker.runner import STUCK_AFTER
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.ids import AttemptId, Fence, JobId
 from scheduler.domain.state import JobState
 from tests.support.builders import a_job_id
 from tests.unit.application.shop import settled
-from tests.unit.application.workshop import Workshop, until, with_a_worker
+from tests.unit.application.workshop import ManualHandler, Workshop, until, with_a_worker
 
 
 def faults(shop: Workshop) -> list[str]:
@@ -191,22 +194,20 @@ def test_a_stop_and_the_time_limit_at_once_are_a_stop() -> None:
     with_a_worker(scenario)
 
 
-def test_an_attempt_is_overdue_only_while_its_handler_runs_on() -> None:
+def test_an_attempt_is_overdue_only_until_it_is_decided() -> None:
     async def scenario(shop: Workshop) -> None:
         shop.manual.stubborn = True
         await shop.submit(type="manual", timeout=timedelta(seconds=1))
         started = await shop.start_one()
         shop.runner.launch(started, shop.worker_id)
         limit = shop.clock.monotonic() + 1 + STUCK_AFTER.total_seconds()
-        assert shop.table.overdue(limit + 1) == []
-        await settled()
         assert shop.table.overdue(limit) == []
         assert shop.table.overdue(limit + 0.001) == [started.attempt_id]
-        hold = shop.gate.hold("apply", before=True)
-        shop.manual.end()
-        await hold.reached()
+        shop.store_switch.off()
+        await until(lambda: "results_wait_for_store" in faults(shop))
+        assert (shop.manual.cancellations, started.attempt_id in shop.table) == (1, True)
         assert shop.table.overdue(limit + 1) == []
-        hold.let_go()
+        shop.store_switch.on()
 
     with_a_worker(scenario)
 
@@ -219,7 +220,8 @@ def test_abandoned_attempts_end_without_a_word() -> None:
         shop.runner.abandon()
         await settled()
         assert (shop.table.free, faults(shop)) == (2, [])
-        assert await shop.state(job_id) is JobState.RUNNING
+        await asyncio.sleep(400)
+        assert await shop.state(job_id) is JobState.RUNNING, "nor does the time limit do anything more"
 
     with_a_worker(scenario)
 
@@ -246,5 +248,88 @@ def test_of_two_reasons_to_stop_the_first_counts() -> None:
             shop.table.stop(started.attempt_id, reason)
         await settled()
         assert await shop.state(job_id) is JobState.QUEUED
+
+    with_a_worker(scenario)
+
+
+def test_a_handler_that_cancels_itself_has_failed() -> None:
+    class Suicidal(ManualHandler):
+        async def run(self, payload: str | None, context: JobContext) -> str | None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            return await super().run(payload, context)
+
+    async def scenario(shop: Workshop) -> None:
+        shop.handlers.register("self", Suicidal())
+        job_id = await shop.submit(type="self")
+        shop.runner.launch(await shop.start_one(), shop.worker_id)
+        await until(lambda: shop.table.free == 2)
+        job = await shop.job(job_id)
+        assert (job.state, job.last_error) == (JobState.RETRYING, "CancelledError: the handler cancelled itself")
+
+    with_a_worker(scenario)
+
+
+def test_a_fault_of_the_program_around_the_handler_frees_the_slot_and_is_told() -> None:
+    async def scenario(shop: Workshop) -> None:
+        def break_down(job_type: str) -> Handler | None:
+            raise ZeroDivisionError(job_type)
+
+        shop.handlers.find = break_down  # type: ignore[method-assign] # a fault in the program
+        await shop.submit_manual()
+        shop.runner.launch(await shop.start_one(), shop.worker_id)
+        await until(lambda: shop.table.free == 2)
+        assert faults(shop) == ["result_lost"]
+
+    with_a_worker(scenario)
+
+
+def test_a_revocation_that_comes_before_the_attempt_keeps_it_from_beginning() -> None:
+    async def scenario(shop: Workshop) -> None:
+        await shop.submit_manual()
+        started = await shop.start_one()
+        shop.worker.revoke(started.attempt_id)
+        shop.runner.launch(started, shop.worker_id)
+        await until(lambda: shop.table.free == 2)
+        assert (shop.manual.contexts, shop.telemetry.ended) == ([], [])
+
+    with_a_worker(scenario)
+
+
+def test_of_the_revocations_that_came_early_only_the_latest_are_kept_in_mind() -> None:
+    async def scenario(shop: Workshop) -> None:
+        await shop.submit_manual()
+        started = await shop.start_one()
+        shop.worker.revoke(started.attempt_id)
+        for fence in range(MAX_EARLY_REVOCATIONS):
+            shop.worker.revoke(AttemptId(started.job.id, Fence(fence + 100)))
+        shop.runner.launch(started, shop.worker_id)
+        await until(lambda: len(shop.manual.contexts) == 1)
+
+    with_a_worker(scenario)
+
+
+def test_an_attempt_that_is_given_up_before_its_handler_began_is_left_alone() -> None:
+    async def scenario(shop: Workshop) -> None:
+        await shop.submit_manual()
+        attempt = RunningAttempt(await shop.start_one(), overdue_at=0)
+        attempt.give_up()
+        attempt.cancel_handler()
+        attempt.leave_running()()
+        await settled()
+        assert not attempt.outcome.done()
+
+    with_a_worker(scenario)
+
+
+def test_a_late_release_of_what_does_not_run_here_is_not_kept_in_mind() -> None:
+    async def scenario(shop: Workshop) -> None:
+        await shop.submit_manual()
+        started = await shop.start_one()
+        shop.table.stop(started.attempt_id, StopReason.RELEASED)
+        shop.runner.launch(started, shop.worker_id)
+        await until(lambda: len(shop.manual.contexts) == 1)
+        assert shop.manual.cancellations == 0
 
     with_a_worker(scenario)

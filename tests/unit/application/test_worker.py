@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from scheduler.application.use_cases.cancel_job import CancelJob
+from scheduler.application.worker.ending import Ending
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.ids import JobId
 from scheduler.domain.state import JobState
@@ -32,7 +33,7 @@ def test_it_works_from_its_lease_to_its_stop_and_leaves_no_row_open() -> None:
             await until(lambda: len(shop.telemetry.ended) == 3)
         assert [await shop.state(job_id) for job_id in ids] == [JobState.SUCCEEDED] * 3
         assert await shop.registered.count_open() == 0
-        assert await shop.has_ended()
+        assert await shop.has_ended() is Ending.COMPLETE
         assert events(shop) == []
 
     with_a_worker(scenario)
@@ -123,7 +124,7 @@ def test_a_stop_lets_handlers_end_within_the_grace() -> None:
             await asyncio.sleep(4.9)
             assert shop.manual.cancellations == 0
             shop.manual.end()
-            assert await shop.has_ended()
+            assert await shop.has_ended() is Ending.COMPLETE
         assert await shop.state(job_id) is JobState.SUCCEEDED
         assert len(shop.manual.contexts) == 2
 
@@ -136,7 +137,7 @@ def test_what_outlasts_the_grace_is_cancelled_and_given_back() -> None:
             (job_id,) = await running(shop)
             before = shop.clock.monotonic()
             shop.stopping.set()
-            assert await shop.has_ended()
+            assert await shop.has_ended() is Ending.COMPLETE
             assert 5 <= shop.clock.monotonic() - before < 5.1
         job = await shop.job(job_id)
         assert (job.state, job.attempts) == (JobState.QUEUED, 0)
@@ -151,7 +152,7 @@ def test_what_ignores_its_cancellation_is_given_back_all_the_same_and_said_to_ha
             ids = await running(shop, 2)
             before = shop.clock.monotonic()
             shop.stopping.set()
-            assert not await shop.has_ended()
+            assert await shop.has_ended() is Ending.HUNG
             assert 7 <= shop.clock.monotonic() - before < 7.2
         assert [(await shop.job(job_id)).attempts for job_id in ids] == [0, 0]
         shop.manual.end()
@@ -169,7 +170,7 @@ def test_a_stop_during_an_outage_ends_in_bounded_time_and_leaves_its_jobs_to_the
             shop.queue_switch.off()
             before = shop.clock.monotonic()
             shop.stopping.set()
-            assert await shop.has_ended() is not stubborn
+            assert await shop.has_ended() is (Ending.HUNG if stubborn else Ending.COMPLETE)
             assert shop.clock.monotonic() - before <= 5 + 2 + 5 + 0.5
             assert "results_lost_at_stop" in events(shop)
             if not stubborn:
@@ -191,7 +192,7 @@ def test_results_that_wait_for_the_store_at_the_stop_reach_it_when_it_is_back_in
             shop.stopping.set()
             await asyncio.sleep(5)
             shop.store_switch.on()
-            assert await shop.has_ended()
+            assert await shop.has_ended() is Ending.COMPLETE
         assert await shop.state(job_id) is JobState.SUCCEEDED
         assert "results_lost_at_stop" not in events(shop)
 
@@ -204,26 +205,36 @@ def test_an_idle_worker_stops_at_once() -> None:
             await asyncio.sleep(10)
             before = shop.clock.monotonic()
             shop.stopping.set()
-            assert await shop.has_ended()
+            assert await shop.has_ended() is Ending.COMPLETE
             assert shop.clock.monotonic() - before < 1
 
     with_a_worker(scenario)
 
 
-def test_a_handler_that_nothing_stops_is_found_and_then_nothing_more_is_claimed() -> None:
+def test_an_attempt_that_a_blocked_loop_keeps_from_its_time_limit_is_found() -> None:
     async def scenario(shop: Workshop) -> None:
-        shop.manual.stubborn = True
         async with shop.working(grace_seconds=0):
             await shop.submit(type="manual", timeout=timedelta(seconds=1))
             await until(lambda: len(shop.manual.contexts) == 1)
-            await asyncio.sleep(30)
+            shop.clock.advance(timedelta(seconds=30))
             assert not shop.worker.has_stuck_handler()
-            await until(shop.worker.has_stuck_handler, seconds=2)
+            shop.clock.advance(timedelta(seconds=2))
+            assert shop.worker.has_stuck_handler()
+            await until(lambda: len(shop.telemetry.ended) == 1)
+            assert not shop.worker.has_stuck_handler()
+
+    with_a_worker(scenario)
+
+
+def test_a_worker_whose_handlers_are_stuck_claims_nothing_more() -> None:
+    async def scenario(shop: Workshop) -> None:
+        async with shop.working(grace_seconds=0):
+            await running(shop)
+            shop.worker.handler_stuck()
             await asyncio.sleep(LEASE_SECONDS / 3)
             claims = shop.gate.calls.count("claim")
             await shop.submit_manual()
             await asyncio.sleep(10)
             assert shop.gate.calls.count("claim") == claims
-        shop.manual.end()
 
     with_a_worker(scenario)

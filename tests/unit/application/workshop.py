@@ -11,6 +11,7 @@ from scheduler.application.dto import StartedJob, WorkerInfo
 from scheduler.application.loops import LoopServices
 from scheduler.application.ports.handlers import Handler, JobContext
 from scheduler.application.worker.claim_loop import LOOP, ClaimLoop
+from scheduler.application.worker.ending import Ending
 from scheduler.application.worker.lease import LeaseKeeper
 from scheduler.application.worker.orphans import ReleaseOrphans
 from scheduler.application.worker.wakeups import Wakeups
@@ -76,16 +77,18 @@ class Workshop(Shop):
         )
         self.worker = Worker(
             table=self.table,
+            stragglers=self.stragglers,
             runner=self.runner,
             claim_loop=self.claim_loop,
             wakeups=self.wakeups,
             orphans=self.orphans,
+            cancellations=self.cancellations,
             clock=self.clock,
             services=self.services,
         )
         self.opened: list[WorkerInfo] = []
         self.stopping = asyncio.Event()
-        self.ended: asyncio.Task[bool] | None = None
+        self.ended: asyncio.Task[Ending] | None = None
 
     def keeper(self) -> LeaseKeeper:
         """Make the keeper of this worker's lease."""
@@ -116,8 +119,8 @@ class Workshop(Shop):
                 await self.ended
                 leaving.set()
 
-    async def has_ended(self) -> bool:
-        """Wait for the worker's own end, and tell whether every handler ended."""
+    async def has_ended(self) -> Ending:
+        """Wait for the worker's own end."""
         assert self.ended is not None
         return await self.ended
 

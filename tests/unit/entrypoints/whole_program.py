@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from scheduler.application.ports.handlers import Handler, JobContext
+from scheduler.application.worker.ending import Ending
 from scheduler.application.worker.lease import LeaseHolder, LeaseKeeper
 from scheduler.entrypoints.container import Container, build_container
 from scheduler.entrypoints.fleet import stop_event
@@ -79,19 +80,19 @@ def with_keeper(kind: type[LeaseKeeper]) -> Callable[[asyncio.Event], Awaitable[
 
 
 def part_that_fails(settings: Settings) -> int:
-    async def fails(_container: Container, _stopping: asyncio.Event) -> bool:
+    async def fails(_container: Container, _stopping: asyncio.Event) -> Ending:
         raise ZeroDivisionError("this part")
 
-    async def waits(_container: Container, stopping: asyncio.Event) -> bool:
+    async def waits(_container: Container, stopping: asyncio.Event) -> Ending:
         await stopping.wait()
         say("the other part was stopped")
-        return True
+        return Ending.COMPLETE
 
     return run_parts(settings, ProcessOptions(), Backend.MEMORY, [waits, fails])
 
 
 def part_that_hangs(settings: Settings) -> int:
-    async def hangs(container: Container, stopping: asyncio.Event) -> bool:
+    async def hangs(container: Container, stopping: asyncio.Event) -> Ending:
         stubborn = Stubborn()
         context = JobContext(
             attempt_id=None,  # type: ignore[arg-type] # not looked at
@@ -104,7 +105,7 @@ def part_that_hangs(settings: Settings) -> int:
         running = asyncio.create_task(stubborn.run(None, context))
         await stopping.wait()
         running.cancel()
-        return False
+        return Ending.HUNG
 
     return run_parts(settings, ProcessOptions(), Backend.MEMORY, [hangs])
 

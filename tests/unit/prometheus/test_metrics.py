@@ -11,6 +11,7 @@ from scheduler.adapters.prometheus.handler_processes import HandlerProcessMetric
 from scheduler.adapters.prometheus.metrics import Metrics
 from scheduler.adapters.prometheus.reaper import ReaperMetrics
 from scheduler.adapters.prometheus.rpc import RpcMetrics
+from scheduler.adapters.prometheus.stops import StopMetrics
 from scheduler.adapters.prometheus.submit import SubmitMetrics
 from scheduler.adapters.prometheus.worker import WorkerMetrics
 from tests.unit.prometheus.scrape import samples, value
@@ -30,6 +31,7 @@ def everything() -> Metrics:
     SubmitMetrics(metrics).submit_failed("InvalidFieldError")
     WorkerMetrics(metrics, types=["noop"])
     HandlerProcessMetrics(metrics)
+    StopMetrics(metrics, types=["noop"])
     ReaperMetrics(metrics, clock=FixedClock())
     FaultMetrics(metrics).fault("claim_failed", OSError())
     RpcMetrics(metrics, methods=["GetJob"])
@@ -75,6 +77,7 @@ def test_exactly_the_documented_metrics_are_shown() -> None:
     ours = {name: kind for name, kind in found.items() if not name.startswith("process_")}
 
     assert ours == {
+        "cancel_latency_seconds": "histogram",
         "degraded": "gauge",
         "deadletter_jobs": "gauge",
         "faults_total": "counter",
@@ -82,6 +85,8 @@ def test_exactly_the_documented_metrics_are_shown() -> None:
         "grpc_requests_total": "counter",
         "handler_processes": "gauge",
         "handler_processes_ended_total": "counter",
+        "handlers_abandoned_alive": "gauge",
+        "handlers_abandoned_total": "counter",
         "job_processing_duration_seconds": "histogram",
         "jobs_deadlettered_total": "counter",
         "jobs_processed_total": "counter",
