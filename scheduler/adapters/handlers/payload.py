@@ -31,8 +31,8 @@ class PayloadReader:
             raise PermanentError(_explain(error)) from None
 
     def write(self, payload: object) -> str | None:
-        """Return the payload as JSON, None for None."""
-        return None if payload is None else self._adapter.dump_json(payload).decode()
+        """Return the payload as JSON, None for None; raise PydanticSerializationError when it is not of the type."""
+        return None if payload is None else self._adapter.dump_json(payload, warnings="error").decode()
 
 
 def _explain(error: ValidationError) -> str:

@@ -115,7 +115,12 @@ class InMemoryScheduler:
         if serving.done():
             await serving
         self._open.push_async_callback(_stop, stopping, serving)
-        self._open.push_async_callback(self._common.handler_processes().close)
+        for close in (
+            self._common.db_tx().close,
+            self._common.http_client().aclose,
+            self._common.handler_processes().close,
+        ):
+            self._open.push_async_callback(close)
         address = f"{HOST}:{port.result()}"
         self._client = await self._open.enter_async_context(SchedulerClient(address))
         return address

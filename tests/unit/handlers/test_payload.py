@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict
 
 from scheduler.adapters.handlers.payload import MAX_PROBLEM_LENGTH, MAX_PROBLEMS, PayloadReader
@@ -126,6 +127,15 @@ class Dog(BaseModel):
 )
 def test_values_are_not_quoted(payload_type: type[object], payload: str, message: str) -> None:
     assert refusal(payload_type, payload) == message
+
+
+def test_a_payload_of_another_type_is_not_written() -> None:
+    reader = PayloadReader(Size)
+
+    assert reader.write(Size(width=3)) == '{"width":3,"height":100}'
+    assert reader.write(None) is None
+    with pytest.raises(PydanticSerializationError):
+        reader.write({"width": 3})
 
 
 def test_many_problems_and_long_ones_are_cut() -> None:
