@@ -55,6 +55,20 @@ Feature: Cancellation
       Then "mail" ends SUCCEEDED
       And "mail" started as soon as "report" had ended
 
+    Scenario: Its place is free although it takes long to stop
+      Given a worker with 1 place is at work alone
+      And these jobs are submitted
+        | job    | type        | payload        |
+        | report | unruly.stay | {"seconds": 3} |
+        | mail   |             |                |
+      And "report" becomes RUNNING
+      When "report" is cancelled
+      Then "mail" ends SUCCEEDED
+      And "mail" started as soon as "report" had ended
+      When 4 seconds pass
+      Then "report" is CANCELLED
+      And the attempts of "report" ended CANCELLED
+
   Rule: A job that has ended stays as it ended
 
     Scenario Outline: Too late: <state>

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import TypeVar
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.priority import Priority
 from scheduler.domain.state import FINAL_STATES, JobState
-from scheduler.domain.submission import Submission
+from scheduler.domain.submission import DEFAULT_TIMEOUT, Submission
 from scheduler.entrypoints.stack import Stack
 
 Value = TypeVar("Value")
@@ -29,10 +30,12 @@ class Load:
         self.ids: list[str] = []
         self._labels = {LABEL: str(uuid4())}
 
-    async def add(self, count: int, *, job_type: str = "noop", **payload: object) -> list[str]:
+    async def add(
+        self, count: int, *, job_type: str = "noop", limit: timedelta = DEFAULT_TIMEOUT, **payload: object
+    ) -> list[str]:
         """Submit jobs, no-ops unless told otherwise, that all behave so; return their ids."""
         submission = Submission(
-            type=job_type, priority=Priority.DEFAULT, payload=json.dumps(payload), labels=self._labels
+            type=job_type, priority=Priority.DEFAULT, payload=json.dumps(payload), timeout=limit, labels=self._labels
         )
         jobs = await self.client.submit_many([SubmitCommand(submission=submission)] * count)
         added = [job.job_id for job in jobs]

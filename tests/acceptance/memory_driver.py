@@ -13,7 +13,7 @@ from scheduler.entrypoints.operations import make_loop
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.reaper import duties
 from scheduler.entrypoints.settings import Settings
-from tests.acceptance import user_jobs
+from tests.acceptance import unruly_jobs, user_jobs
 from tests.acceptance.driver import Driver
 from tests.acceptance.memory_client import MemoryClient
 from tests.acceptance.memory_workers import MemoryWorkers
@@ -21,7 +21,7 @@ from tests.acceptance.virtual_time import VirtualTimeLoop
 
 GRACE_SECONDS = 1.5
 
-HANDLERS = (user_jobs.pack, user_jobs.weigh)
+HANDLERS = (user_jobs.pack, user_jobs.weigh, unruly_jobs.stay, unruly_jobs.harm)
 
 
 class MemoryDriver(Driver):

@@ -51,6 +51,21 @@ async def with_an_idle_thread(stopping: asyncio.Event) -> int:
     return 7
 
 
+async def with_strays(stopping: asyncio.Event) -> int:
+    async def leave_at_once() -> None:
+        sys.exit(3)
+
+    loop = asyncio.get_running_loop()
+    loop.call_soon(sys.exit, 4)
+    loop.call_soon(loop.stop)
+    stray = asyncio.create_task(leave_at_once())
+    await asyncio.wait([stray])
+    say(f"contained {stray.exception()!r}")
+    say("up")
+    await stopping.wait()
+    return 7
+
+
 def without_output(_: Settings) -> int:
     say("up")
     sys.stdin.read()
@@ -65,6 +80,7 @@ MAINS: dict[str, Callable[[asyncio.Event], Awaitable[int]]] = {
     "deaf": deaf,
     "blocked": blocked,
     "busy-thread": with_a_busy_thread,
+    "strays": with_strays,
     "idle-thread": with_an_idle_thread,
 }
 

@@ -20,6 +20,13 @@ def test_a_first_signal_asks_it_to_stop_and_the_end_of_its_standard_input_does_n
         assert process.exit_code() == 7
 
 
+def test_no_exit_in_a_task_or_a_callback_ends_it_before_it_is_asked_to_stop() -> None:
+    with program("strays") as process:
+        process.wait_for("up")
+        process.send(signal.SIGTERM)
+        assert process.exit_code() == 7
+
+
 @pytest.mark.parametrize(
     ("name", "first", "second"),
     [("deaf", signal.SIGTERM, signal.SIGINT), ("blocked", signal.SIGTERM, signal.SIGTERM)],

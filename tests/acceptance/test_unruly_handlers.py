@@ -1,0 +1,90 @@
+"""Real workers whose handlers will not stop, or try to end them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from scheduler.adapters.grpc.client_views import JobView
+from scheduler.domain.attempt import AttemptOutcome
+from scheduler.domain.state import JobState
+from scheduler.entrypoints.children import Child
+from scheduler.entrypoints.runtime import EXIT_UNFIT
+from scheduler.entrypoints.stack import Stack
+from tests.acceptance.load import Load, count, run_load
+from tests.acceptance.operations import eventually, metric
+from tests.acceptance.processes import keep_running, running, sibling, stop
+
+pytestmark = pytest.mark.servers
+LIMIT = timedelta(seconds=0.5)
+FOR_EVER = 600
+
+
+@pytest.fixture(autouse=True)
+def no_other_worker(stack: Stack) -> None:
+    """Keep the stack's own worker from taking the jobs."""
+    stop(stack.worker)
+
+
+def a_worker(stack: Stack, name: str, *, places: int) -> Child:
+    return sibling(stack.worker, name, METRICS_PORT=stack.ports.worker_metrics, WORKER_POOL_SIZE=places)
+
+
+async def outcomes(load: Load, job_id: str) -> list[AttemptOutcome | None]:
+    return [attempt.outcome for attempt in await load.client.attempts(job_id)]
+
+
+@pytest.mark.parametrize("job_type", ["unruly.stay", "unruly.block"])
+def test_a_handler_or_thread_that_runs_on_is_abandoned_and_its_place_is_used(stack: Stack, job_type: str) -> None:
+    async def scenario(load: Load) -> None:
+        with running(a_worker(stack, job_type, places=2)) as worker:
+            (stubborn,) = await load.add(1, job_type=job_type, limit=LIMIT, seconds=FOR_EVER)
+            await load.until(lambda jobs: jobs[0].state is JobState.RETRYING)
+            assert await outcomes(load, stubborn) == [AttemptOutcome.TIMED_OUT]
+            assert await load.client.cancel(stubborn)
+            eventually(lambda: metric(port, "handlers_abandoned_alive") == 1)
+            assert metric(port, "handlers_abandoned_total", type=job_type) == 1
+            await load.add(4)
+            jobs = await load.until_ended()
+            assert count(jobs, JobState.SUCCEEDED) == 4
+            assert stop(worker) == 0, "what it left behind does not keep a process that is asked to stop"
+
+    port = stack.ports.worker_metrics
+    run_load(stack, scenario)
+
+
+def _is_left(jobs: Sequence[JobView]) -> bool:
+    return count(jobs, JobState.RETRYING) == 1
+
+
+def test_a_worker_full_of_abandoned_handlers_ends_and_its_jobs_run_elsewhere_at_no_cost(stack: Stack) -> None:
+    async def scenario(load: Load) -> None:
+        with running(a_worker(stack, "worn-out", places=1)) as worker:
+            (stubborn,) = await load.add(1, job_type="unruly.stay", limit=LIMIT, seconds=FOR_EVER)
+            await load.until(_is_left)
+            assert await load.client.cancel(stubborn)
+            (patient,) = await load.add(1, sleep_seconds=FOR_EVER)
+            eventually(lambda: worker.exit_code() == EXIT_UNFIT)
+        job = await load.client.get(patient)
+        assert (job.state, job.attempts, job.losses) == (JobState.QUEUED, 0, 0)
+        assert await outcomes(load, patient) == [AttemptOutcome.RELEASED]
+        keep_running(stack.worker)
+        await load.until(lambda jobs: count(jobs, JobState.RUNNING) == 1)
+
+    run_load(stack, scenario)
+
+
+def test_no_task_and_no_callback_of_a_handler_ends_its_worker(stack: Stack) -> None:
+    async def scenario(load: Load) -> None:
+        with running(a_worker(stack, "contained", places=2)) as worker:
+            (task,) = await load.add(1, job_type="unruly.harm", what="exit in a task")
+            await load.until(lambda jobs: count(jobs, JobState.RETRYING) == 1)
+            assert (await load.client.get(task)).last_error == "SystemExit: 3"
+            assert await load.client.cancel(task)
+            await load.add(5, job_type="unruly.stray", seconds=0.05)
+            await load.add(5)
+            jobs = await load.until_ended()
+            assert count(jobs, JobState.SUCCEEDED) == 10
+            assert worker.exit_code() is None
+
+    run_load(stack, scenario)

@@ -1,0 +1,98 @@
+"""Handlers that do what handlers should not, for the scenarios and tests of what that costs."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Literal, NoReturn
+
+from pydantic import BaseModel
+
+from scheduler.handlers import JobContext, handler
+
+
+class Stay(BaseModel):
+    seconds: float
+
+
+class Harm(BaseModel):
+    what: Literal["exit", "interrupt", "generator exit", "group", "unspeakable", "megabytes", "exit in a task"]
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(4)
+
+
+@handler("unruly.stay")
+async def stay(payload: Stay, context: JobContext) -> None:
+    """Ignore for so long every word that it is to end."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + payload.seconds
+    while (left := until - loop.time()) > 0:
+        try:
+            await asyncio.sleep(left)
+        except asyncio.CancelledError:
+            continue
+
+
+@handler("unruly.block")
+def block(payload: Stay, context: JobContext) -> None:
+    """Do the same in a thread."""
+    time.sleep(payload.seconds)
+
+
+def _exit() -> NoReturn:
+    sys.exit(3)
+
+
+def _interrupt() -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _generator_exit() -> NoReturn:
+    raise GeneratorExit
+
+
+def _group() -> NoReturn:
+    raise BaseExceptionGroup("both", [SystemExit(5), ValueError("no")])
+
+
+def _unspeakable() -> NoReturn:
+    raise UnspeakableError
+
+
+def _megabytes() -> NoReturn:
+    raise ValueError("x" * 100_000_000)
+
+
+HARMS: dict[str, Callable[[], NoReturn]] = {
+    "exit": _exit,
+    "interrupt": _interrupt,
+    "generator exit": _generator_exit,
+    "group": _group,
+    "unspeakable": _unspeakable,
+    "megabytes": _megabytes,
+}
+
+
+@handler("unruly.harm")
+async def harm(payload: Harm, context: JobContext) -> None:
+    if payload.what == "exit in a task":
+        await asyncio.create_task(_exit_later())
+    HARMS[payload.what]()
+
+
+@handler("unruly.stray")
+async def stray(payload: Stay, context: JobContext) -> str:
+    """Leave behind what ends the program a moment later."""
+    loop = asyncio.get_running_loop()
+    loop.call_soon(sys.exit, 3)
+    loop.call_later(payload.seconds / 2, loop.stop)
+    await asyncio.sleep(payload.seconds)
+    return "left"
+
+
+async def _exit_later() -> NoReturn:
+    await asyncio.sleep(0)
+    _exit()
