@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 from dependency_injector import providers
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
+from scheduler.adapters.handlers.registry import Registry
+from scheduler.application.dto import StartedJob
+from scheduler.application.ports.handlers import Handler, JobContext
 from scheduler.domain.priority import StrictOrder, WeightedOrder
 from scheduler.domain.state import JobState
 from scheduler.entrypoints.container import Container, build_container
 from scheduler.entrypoints.process import Backend, ProcessOptions
 from scheduler.entrypoints.settings import Settings, SettingsError
-from tests.support.builders import a_worker_id
+from tests.support.builders import a_job, a_worker_id
 
 NOWHERE = Settings(
     database_url="postgresql://nobody@127.0.0.1:1/nothing",  # type: ignore[arg-type] # validated from text
@@ -151,3 +155,28 @@ def test_statements_that_cannot_be_meant_stop_the_start_with_their_line(tmp_path
     path.write_text("-- name: good\nSELECT 1\n-- name: bad\nCOMMIT\n")
     with pytest.raises(SettingsError, match=r"^DB_TX_ALLOWED_STATEMENTS: .*statements\.sql, line 3: 'bad' must begin"):
         container(Backend.MEMORY, db_tx_allowed_statements=path).worker()
+
+
+def test_handlers_log_under_their_job_by_the_log_of_the_process() -> None:
+    async def run() -> None:
+        built = build_container(Settings(), backend=Backend.MEMORY)
+        running = a_job(JobState.RUNNING, type="noop")
+        heard: list[JobContext] = []
+
+        class Talk(Handler):
+            async def run(self, payload: str | None, context: JobContext) -> str | None:
+                context.logger.info("said", mood="fine")
+                heard.append(context)
+                return payload
+
+        registry = Registry()
+        registry.register("noop", Talk())
+        built.common.handlers.override(providers.Object(registry))
+        built.runner().launch(StartedJob(job=running, payload=None), a_worker_id())
+        while not heard:  # noqa: ASYNC110 - on this loop
+            await asyncio.sleep(0)
+
+    with capture_logs() as lines:
+        asyncio.run(run())
+    (line,) = [line for line in lines if line["event"] == "said"]
+    assert (line["job_type"], line["mood"], line["log_level"]) == ("noop", "fine", "info")
