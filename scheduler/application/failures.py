@@ -1,5 +1,6 @@
 """What the exceptions of code that is not ours come to."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from scheduler.application.ports.handlers import PermanentError, RetryLaterError
@@ -14,8 +15,11 @@ def failure_of(error: BaseException) -> Failure:
     """Return the failure that an exception means. Nothing of it is trusted, and nothing that it holds is kept."""
     try:
         return _read(error)
+    except BaseException:  # noqa: BLE001 - an error that cannot be read is an error all the same
+        return Failure(kind=FailureKind.ERROR, error="an error that cannot be shown")
     finally:
-        _let_go(error)
+        with suppress(BaseException):
+            _let_go(error)
 
 
 def _read(error: BaseException) -> Failure:
@@ -37,7 +41,7 @@ def _text(error: BaseException) -> str:
     try:
         # Whatever subclass of a text it is, and however long: the beginning of it, as a plain one.
         return str.__getitem__(str(error), slice(MAX_TEXT_BYTES))
-    except BaseException:  # noqa: BLE001 - an error that cannot be shown is an error all the same
+    except BaseException:  # noqa: BLE001 - then its name must do
         return ""
 
 

@@ -89,3 +89,17 @@ def test_a_task_groups_failure_names_what_failed_in_it() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         asyncio.run(handle())
     assert failure_of(raised.value).error.endswith("(5 sub-exceptions); ValueError: 0; ValueError: 1; ValueError: 2")
+
+
+def test_an_error_of_which_nothing_can_be_read_is_an_error_all_the_same() -> None:
+    class Nameless(type):
+        @property
+        def __name__(cls) -> str:  # type: ignore[override] # as no sane class does
+            raise SystemExit
+
+    class HostileError(ValueError, metaclass=Nameless):
+        @property
+        def __cause__(self) -> None:  # type: ignore[override] # the same
+            raise SystemExit
+
+    assert failure_of(HostileError()).error == "an error that cannot be shown"
