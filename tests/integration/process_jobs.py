@@ -208,6 +208,24 @@ def wait_stubbornly(place: Place, context: JobContext) -> None:
             place.mark("cancelled", context.cancelled)
 
 
+@handler("wait.deaf", executor="process")
+def wait_deafly(place: Place, context: JobContext) -> None:
+    """Miss the first request to end, as a sleep does that begins just then."""
+    heard: list[int] = []
+    own = signal.getsignal(signal.SIGTERM)
+
+    def miss(number: int, frame: object) -> None:
+        heard.append(number)
+        signal.signal(number, own)
+
+    signal.signal(signal.SIGTERM, miss)
+    place.mark("began", os.getpid())
+    try:
+        time.sleep(60)
+    finally:
+        place.mark("cancelled", context.cancelled and len(heard) == 1)
+
+
 @handler("wait.swallow", executor="process")
 def wait_and_swallow(place: Place, context: JobContext) -> str:
     place.mark("began", os.getpid())

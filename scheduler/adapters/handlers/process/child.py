@@ -64,6 +64,8 @@ class Attempts:
                 os._exit(0)
             _flush_output()
             if self._interruption.happened:
+                # The worker repeats itself, and Python forgets our ear for it before its own end.
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 sys.exit(128 + signal.SIGTERM)
             self._progress.flush()
             self._channel.send(outcome)

@@ -32,6 +32,8 @@ from scheduler.application.ports.handlers import JobContext
 _CHILD = "scheduler.adapters.handlers.process.child"
 LAST_WORDS_SECONDS = 1.0
 """How long what a process said before its end may take to arrive, when a process of its own keeps the socket open."""
+ASK_AGAIN_SECONDS = 0.5
+"""Between two requests to end."""
 DEATH_SECONDS = 2.0
 """How long a process that closed its socket may take to end."""
 
@@ -95,10 +97,10 @@ class HandlerProcess:
         """Ask the process to end, by SIGTERM or by having nothing more for it; kill what is left after the grace."""
         try:
             if by_signal:
-                self._signal(signal.SIGTERM)
+                await self._insist(grace)
             else:
                 self._finish_writing()
-            await self._exit_code(grace)
+                await self._exit_code(grace)
         finally:
             self._kill_group()
             await self._exit
@@ -150,14 +152,19 @@ class HandlerProcess:
         await asyncio.wait([self._exit], timeout=seconds)
         return self._process.returncode
 
+    async def _insist(self, seconds: float) -> None:
+        """Send SIGTERM until the process ends: one that comes just before a system call does not end that call."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        while not self._exit.done() and (left := deadline - clock()) > 0:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+            await self._exit_code(min(left, ASK_AGAIN_SECONDS))
+
     def _finish_writing(self) -> None:
         if not self.silence.done():
             with suppress(OSError):
                 self._writer.write_eof()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
 
     def _kill_group(self) -> None:
         """Kill the process and all that it started."""
