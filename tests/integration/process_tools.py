@@ -1,10 +1,10 @@
 """A pool of handler processes on the event loop of a worker, and what happened in it."""
 
 import asyncio
-import threading
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Self, TypeVar
@@ -20,6 +20,7 @@ from scheduler.application.dto import StartedJob
 from scheduler.application.outcomes import Success
 from scheduler.application.ports.handlers import HandlerLog, JobContext
 from scheduler.application.use_cases.run_job import RunJob
+from scheduler.application.worker.attempt import RunningAttempt, StopReason
 from scheduler.domain.job import Job
 from scheduler.domain.retry import Failure
 from scheduler.domain.state import JobState
@@ -71,8 +72,19 @@ class Bench:
     ) -> Success | Failure:
         registry = Registry()
         registry.register(definition.job_type, bind(definition, self.pool))
-        job = a_job(JobState.RUNNING, type=definition.job_type, timeout=limit)
-        return await RunJob(handlers=registry).execute(StartedJob(job=job, payload=payload), self.context(job))
+        started = StartedJob(job=a_job(JobState.RUNNING, type=definition.job_type, timeout=limit), payload=payload)
+        attempt = RunningAttempt(started, overdue_at=math.inf)
+        context = replace(self.context(started.job), cancellation=attempt.cancellation)
+        handler = asyncio.create_task(RunJob(handlers=registry).execute(started, context))
+        attempt.begin(handler)
+        try:
+            outcome = await asyncio.shield(attempt.outcome)
+        except asyncio.CancelledError:
+            attempt.stop(StopReason.REVOKED)
+            await asyncio.wait([handler])
+            raise
+        assert isinstance(outcome, Success | Failure)
+        return outcome
 
     async def result(self, definition: AnyDefinition, payload: str | None = None) -> str | None:
         outcome = await self.attempt(definition, payload)
@@ -105,7 +117,6 @@ class Bench:
             worker_id=job.worker_id or a_worker_id(),
             deadline=NOW,
             log=self.log,
-            cancellation=threading.Event(),
             report_progress=lambda percent, message: self.progress.append((percent, message)),
             leave_running=self._leave,
         )

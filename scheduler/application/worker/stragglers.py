@@ -7,8 +7,8 @@ from functools import partial
 from scheduler.application.ports.telemetry import StopTelemetry
 from scheduler.application.worker.attempt import RunningAttempt
 
-ABANDON_SECONDS = 5.0
-"""What a handler that was told to end gets for it."""
+ABANDON_SECONDS = 10.0
+"""What a handler that was told to end gets for it: more than the 5 s after which one in a process is killed."""
 
 
 class Stragglers:
