@@ -9,7 +9,7 @@ from scheduler.domain.progress import Progress
 from scheduler.domain.state import JobState
 from tests.contract.steps import added, applied, loaded, running
 from tests.support.backends import Run, StoreBackend
-from tests.support.builders import MICROSECOND, NOW, SECOND, a_job, a_worker_id, progress_at
+from tests.support.builders import MICROSECOND, NOW, SECOND, a_change, a_job, a_worker_id, progress_at
 
 WORKER = a_worker_id()
 LATER = NOW + SECOND
@@ -95,3 +95,16 @@ def test_a_transition_carries_the_last_note_and_the_next_start_forgets_it(run: R
 
 def test_noting_nothing_is_fine(run: Run, store: StoreBackend) -> None:
     assert run(store.repository.note_progress([])) == frozenset()
+
+
+def test_a_start_that_is_sent_again_takes_back_nothing_that_was_said(run: Run, store: StoreBackend) -> None:
+    waiting = a_job()
+    added(run, store, [waiting])
+    started = a_change(waiting, waiting.start(WORKER, NOW))
+    assert run(store.repository.apply([started])) == {waiting.id}
+    said = started.job.with_progress(progress_at(40))
+    assert run(store.repository.note_progress([note(started.job, progress_at(40))])) == {waiting.id}
+
+    assert run(store.repository.apply([started])) == {waiting.id}
+
+    assert loaded(run, store, waiting) == said

@@ -1,11 +1,14 @@
--- Compare and set, row by row. A row that this very write has changed before matches by its op_id.
+-- Compare and set, row by row. A row that this very write has changed before matches by its op_id; it keeps the progress
+-- that was noted since, for that alone changes without a new version.
 WITH applied AS (
     UPDATE jobs AS j
     SET state = c.state, version = c.version, op_id = c.op_id, attempts = c.attempts, losses = c.losses,
         run_at = c.run_at, queued_at = c.queued_at, updated_at = c.updated_at, started_at = c.started_at,
         finished_at = c.finished_at, worker_id = c.worker_id, last_outcome = c.last_outcome, last_error = c.last_error,
         error_fingerprint = c.error_fingerprint,
-        progress = c.progress, progress_message = c.progress_message, progress_at = c.progress_at,
+        progress = CASE WHEN j.version = c.version THEN j.progress ELSE c.progress END,
+        progress_message = CASE WHEN j.version = c.version THEN j.progress_message ELSE c.progress_message END,
+        progress_at = CASE WHEN j.version = c.version THEN j.progress_at ELSE c.progress_at END,
         payload = COALESCE(c.payload, j.payload), result = COALESCE(c.result, j.result)
     FROM unnest(
         %(id)s::UUID[], %(version)s::INT8[], %(op_id)s::UUID[], %(state)s::TEXT[], %(attempts)s::INT4[],
