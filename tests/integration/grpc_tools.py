@@ -61,6 +61,10 @@ class RecordingRpcTelemetry(RpcTelemetry):
         assert seconds >= 0
         self.ended.append((method, status))
 
+    def gave_up(self, method: str) -> bool:
+        """Tell whether a call ended by the client's deadline: its reset may come before the server's own clock."""
+        return any((method, status) in self.ended for status in ("DEADLINE_EXCEEDED", "CANCELLED"))
+
 
 class Gate:
     """Holds calls of the store up, until it is opened; counts those that wait."""

@@ -161,9 +161,10 @@ async def test_a_client_that_runs_out_of_time_can_repeat_its_submit(api: Api) ->
     api.gate.guard(api.store.repository, "add_all")
     api.gate.shut()
     request = pb.SubmitJobRequest(job=a_job_message(job_id=str(uuid.uuid4())))
-    error = await refusal(api.stub.SubmitJob(request, timeout=0.1))
-    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await until(lambda: api.rpcs.ended == [("SubmitJob", "DEADLINE_EXCEEDED")])
+    call = api.stub.SubmitJob(request, timeout=0.5)
+    await until(lambda: api.gate.waiting == 1)
+    assert (await refusal(call)).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await until(lambda: api.rpcs.gave_up("SubmitJob"))
     api.gate.open()
     again = await api.stub.SubmitJob(request)
     assert (again.job_id, again.created) == (request.job.job_id, False)
