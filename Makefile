@@ -83,7 +83,7 @@ measure-faults: install ## Cause each fault of docs/reliability.md once and prin
 
 # --- change -----------------------------------------------------------------------------------------------------------
 
-.PHONY: format proto lock bench bench-quick clean distclean
+.PHONY: format proto lock bench bench-quick footprint clean distclean
 format: install ## Format the code and apply safe fixes
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format --quiet
@@ -99,6 +99,9 @@ bench: install ## Measure throughput and latency
 
 bench-quick: install ## Measure the main figures in about a minute
 	@$(PY) -m bench --quick $(ARGS)
+
+footprint: install ## Measure what a job costs: processor time, commits, log, disk, memory
+	@$(PY) -m bench --footprint
 
 clean: ## Remove caches and build outputs
 	@rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

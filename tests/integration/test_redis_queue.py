@@ -157,3 +157,20 @@ def test_two_prefixes_share_a_server(redis_url: str) -> None:
 async def evalsha_calls(redis: RedisBackend) -> int:
     stats = await redis.raw.info("commandstats")
     return int(stats["cmdstat_evalsha"]["calls"])
+
+
+def test_cells_under_prefixes_of_their_own_share_a_server_and_nothing_else(redis_url: str) -> None:
+    async def scenario(here: RedisBackend) -> None:
+        there = RedisBackend(redis_url)
+        try:
+            entry = a_queue_entry()
+            await here.queue.enqueue_all([entry])
+            assert await there.queue.claim(ALL, HAND_OUT) == []
+            assert (await there.maintenance.depths()).queues[entry.priority] == 0
+            await there.queue.remove_all([entry.job_id])
+            assert await here.queue.claim(ALL, HAND_OUT) == [entry]
+            assert (await there.maintenance.depths()).processing == 0
+        finally:
+            await there.close()
+
+    run_on(redis_url, scenario)
