@@ -1,7 +1,6 @@
 """The whole scheduler on embedded servers: PostgreSQL, Valkey, api, worker and reaper as children of this process."""
 
 import asyncio
-import http.client
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,14 @@ from typing import Self
 from scheduler.adapters.cockroach import Migrator, StoreSettings
 from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
 from scheduler.adapters.embedded.ports import free_port, require_free
+from scheduler.adapters.http.probe import ask
 from scheduler.domain.errors import SchedulerError
 from scheduler.entrypoints.children import STOP_SECONDS, Child, stop_all
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.02
+ANSWER_SECONDS = 3.0
 
 
 class StackError(SchedulerError):
@@ -158,11 +159,7 @@ class Stack:
 
 
 def _is_ready(metrics_port: int) -> bool:
-    connection = http.client.HTTPConnection(HOST, metrics_port, timeout=3)
     try:
-        connection.request("GET", "/ready")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
+        return ask(HOST, metrics_port, "/ready", timeout=ANSWER_SECONDS).is_good
+    except OSError:
         return False
-    finally:
-        connection.close()

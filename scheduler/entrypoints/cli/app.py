@@ -12,6 +12,7 @@ import typer
 from scheduler.entrypoints.cli.dlq_commands import build_desk
 from scheduler.entrypoints.cli.failures import Command, reported
 from scheduler.entrypoints.cli.handlers_command import handlers
+from scheduler.entrypoints.cli.health_command import health
 from scheduler.entrypoints.cli.job_commands import attempts, cancel, get, requeue
 from scheduler.entrypoints.cli.list_command import list_jobs
 from scheduler.entrypoints.cli.process_commands import api, demo, migrate, reaper, up, worker
@@ -62,7 +63,7 @@ def build() -> typer.Typer:
 
 
 def _process_commands() -> Sequence[Command[...]]:
-    return up, demo, api, worker, reaper, migrate, handlers
+    return up, demo, api, worker, reaper, migrate, handlers, health
 
 
 def _client_commands() -> Sequence[Command[...]]:

@@ -62,6 +62,7 @@ def test_the_version_is_told() -> None:
         "worker",
         "reaper",
         "migrate",
+        "health",
         "submit",
         "get",
         "watch",
