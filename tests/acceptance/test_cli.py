@@ -1,9 +1,7 @@
 """The command line against the real thing."""
 
 import asyncio
-import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -89,13 +87,6 @@ def test_an_unknown_job_is_an_error_object(client: Client) -> None:
     assert (ran.code, ran.stdout, ran.error["status"]) == (1, "", "NOT_FOUND")
 
 
-def new_database(server_url: str) -> str:
-    """Return the URL of an empty database on the server."""
-    name = re.search(r"dbname=(\S+)", create_database(server_url))
-    assert name is not None
-    return urlsplit(server_url)._replace(path=f"/{name[1]}").geturl()
-
-
 @pytest.fixture(scope="module")
 def guarded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A server that asks for a password."""
@@ -117,14 +108,14 @@ def test_a_wrong_password_is_one_line(guarded_postgres: EmbeddedPostgres, comman
 
 @pytest.mark.parametrize("command", ["api", "worker", "reaper"])
 def test_an_unmigrated_schema_is_one_line_that_says_what_to_do(postgres_url: str, command: str) -> None:
-    ran = run_program(command, environment={**NO_PORTS, "DATABASE_URL": new_database(postgres_url)})
+    ran = run_program(command, environment={**NO_PORTS, "DATABASE_URL": create_database(postgres_url)})
 
     assert ran.code == 1
     assert "scheduler migrate" in ran.error_line
 
 
 def test_migrate_brings_a_schema_up_to_date_once(postgres_url: str) -> None:
-    environment = {"DATABASE_URL": new_database(postgres_url)}
+    environment = {"DATABASE_URL": create_database(postgres_url)}
 
     first, second = run_program("migrate", environment=environment), run_program("migrate", environment=environment)
 
@@ -135,7 +126,7 @@ def test_migrate_brings_a_schema_up_to_date_once(postgres_url: str) -> None:
 
 @pytest.fixture(scope="module")
 def migrated_url(postgres_url: str) -> str:
-    url = new_database(postgres_url)
+    url = create_database(postgres_url)
     asyncio.run(Migrator(StoreSettings(url=url)).migrate())
     return url
 

@@ -10,13 +10,8 @@ from tests.unit.cli.tool import run_program
 pytestmark = pytest.mark.servers
 
 
-def as_url(conninfo: str) -> str:
-    parts = dict(part.split("=", 1) for part in conninfo.split())
-    return f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{parts['dbname']}"
-
-
 def test_a_target_is_prepared_as_often_as_one_likes(postgres_url: str) -> None:
-    url = as_url(create_database(postgres_url))
+    url = create_database(postgres_url)
 
     for _ in range(2):
         ran = run_program("migrate", "--db-tx", environment={"DB_TX_DATABASE_URL": url})
@@ -45,7 +40,7 @@ def test_a_target_that_is_none_is_refused_in_one_line_without_its_password(url: 
 def test_a_worker_does_not_start_on_statements_that_cannot_be_meant(postgres_url: str, tmp_path: Path) -> None:
     path = tmp_path / "statements.sql"
     path.write_text("-- name: good\nSELECT 1\n\n-- name: bad\nCOMMIT\n")
-    database = as_url(create_database(postgres_url))
+    database = create_database(postgres_url)
     assert run_program("migrate", environment={"DATABASE_URL": database}).code == 0
 
     ran = run_program(

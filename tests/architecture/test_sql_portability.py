@@ -1,5 +1,6 @@
 """One SQL text for two databases: each statement is searched for what only one of them has, or each in its own way."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from scheduler.adapters.cockroach.statements import Statements, read_sql
 from tests.architecture.rules import PACKAGE, modules_below
-from tests.architecture.sql_rules import FORBIDDEN, IN_LITERALS, findings, statements_in
+from tests.architecture.sql_rules import COMMENT, FORBIDDEN, IN_LITERALS, findings, statements_in
 
 ADAPTER = PACKAGE / "adapters" / "cockroach"
 FILES = sorted(PACKAGE.rglob("*.sql"))
@@ -71,6 +72,17 @@ def test_the_file_runs_on_both_databases(path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(read_sql("sql").keys() - FRAGMENTS))
 def test_the_assembled_statement_runs_on_both_databases(name: str) -> None:
     assert findings(Statements()[name].decode()) == []
+
+
+@pytest.mark.parametrize("name", sorted(read_sql("migrations")))
+def test_a_migration_only_adds_so_that_the_version_before_works_on(name: str) -> None:
+    text = COMMENT.sub("", read_sql("migrations")[name])
+    assert re.match(
+        r"\s*(CREATE (TABLE|(UNIQUE )?INDEX) IF NOT EXISTS|ALTER TABLE \w+ ADD COLUMN IF NOT EXISTS) ", text
+    )
+    assert not re.search(r"\b(DROP|RENAME|SET NOT NULL|TYPE)\b", text)
+    if text.lstrip().startswith("ALTER"):
+        assert "NOT NULL" not in text or "DEFAULT" in text
 
 
 @pytest.mark.parametrize("module", modules_below(PACKAGE), ids=lambda path: str(path.relative_to(PACKAGE)))

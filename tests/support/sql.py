@@ -3,11 +3,11 @@
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from scheduler.adapters.cockroach import (
     ConnectionPool,
@@ -30,10 +30,10 @@ TABLES = ("job_labels", "job_attempts", "jobs", "workers")
 
 
 def create_database(server_url: str) -> str:
-    """Create an empty database with a name of its own on the server; return its address."""
+    """Create an empty database with a name of its own on the server; return its URL."""
     name = f"test_{uuid4().hex}"
     execute(server_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return make_conninfo("", **{**conninfo_to_dict(server_url), "dbname": name})
+    return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
 
 def execute(url: str, *statements: str | sql.Composed) -> None:
