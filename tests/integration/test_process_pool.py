@@ -107,6 +107,22 @@ def test_a_system_that_refuses_a_process_fails_the_attempt(monkeypatch: pytest.M
     run(scenario)
 
 
+def test_no_hook_of_the_worker_runs_in_a_process_that_starts(tmp_path: Path) -> None:
+    # Such a hook may wait for what another thread of the worker held at the fork. It cannot be taken back.
+    traces = [tmp_path / "trace"]
+
+    def leave_trace() -> None:
+        for trace in traces:
+            trace.touch()
+
+    async def scenario(bench: Bench) -> None:
+        await greet(bench)
+        assert not traces.pop().exists()
+
+    os.register_at_fork(after_in_child=leave_trace)
+    run(scenario)
+
+
 def test_two_hundred_attempts_leave_no_open_file_behind(tmp_path: Path) -> None:
     def open_files() -> int:
         return len(list(Path("/dev/fd").iterdir()))

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from scheduler.adapters.handlers.definition import AnyDefinition, HandlerDefinition
 from scheduler.adapters.handlers.process.interruption import Interruption
-from scheduler.adapters.handlers.process.lifeline import close_other_descriptors, hold_lifeline
+from scheduler.adapters.handlers.process.lifeline import hold_lifeline
 from scheduler.adapters.handlers.process.memory import peak_megabytes
 from scheduler.adapters.handlers.process.protocol import (
     Failed,
@@ -153,7 +153,9 @@ def _flush_output() -> None:
 def main(arguments: list[str]) -> None:
     """Run with the descriptors of the socket and the lifeline, and the worker's process id."""
     connection, lifeline, parent = map(int, arguments)
-    close_other_descriptors(frozenset({connection, lifeline}))
+    for descriptor in (connection, lifeline):
+        # Ours, not those of the processes that a handler starts.
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keywords
     hold_lifeline(lifeline, parent)
     if isinstance(sys.stdout, TextIOWrapper):
         # What a handler printed last is of use when its process dies.

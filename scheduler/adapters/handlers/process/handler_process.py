@@ -27,6 +27,7 @@ from scheduler.adapters.handlers.process.protocol import (
     decode_reply,
     encode,
 )
+from scheduler.adapters.handlers.process.spawned_process import SpawnedProcess
 from scheduler.application.ports.handlers import JobContext
 
 _CHILD = "scheduler.adapters.handlers.process.child"
@@ -43,7 +44,7 @@ class HandlerProcess:
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        process: SpawnedProcess,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         lifeline: int,
@@ -54,7 +55,7 @@ class HandlerProcess:
         self._lifeline = lifeline
         self._context: JobContext | None = None
         self._outcome: asyncio.Future[Outcome | ProtocolError | ProcessDiedError] | None = None
-        self._exit = asyncio.ensure_future(process.wait())
+        self._exit = process.exit_code
         self._exit.add_done_callback(self._hang_up_soon)
         self.attempts = 0
         """How many have begun here."""
@@ -150,15 +151,14 @@ class HandlerProcess:
     async def _exit_code(self, seconds: float) -> int | None:
         """Return the exit code when the process ends within the time."""
         await asyncio.wait([self._exit], timeout=seconds)
-        return self._process.returncode
+        return self._exit.result() if self._exit.done() else None
 
     async def _insist(self, seconds: float) -> None:
         """Send SIGTERM until the process ends: one that comes just before a system call does not end that call."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         while not self._exit.done() and (left := deadline - clock()) > 0:
-            with suppress(ProcessLookupError):
-                self._process.terminate()
+            self._process.terminate()
             await self._exit_code(min(left, ASK_AGAIN_SECONDS))
 
     def _finish_writing(self) -> None:
@@ -173,7 +173,7 @@ class HandlerProcess:
             os.killpg(self.pid, signal.SIGKILL)
 
 
-async def _open() -> tuple[asyncio.subprocess.Process, asyncio.StreamReader, asyncio.StreamWriter, int]:
+async def _open() -> tuple[SpawnedProcess, asyncio.StreamReader, asyncio.StreamWriter, int]:
     """Start a process; return it, the socket to it, and the end of its lifeline that only this process may have."""
     with ExitStack() as theirs, ExitStack() as ours:
         socket_here, socket_there = socket.socketpair()
@@ -182,26 +182,12 @@ async def _open() -> tuple[asyncio.subprocess.Process, asyncio.StreamReader, asy
         lifeline_there, lifeline = os.pipe()
         theirs.callback(os.close, lifeline_there)
         ours.callback(os.close, lifeline)
-        process = await _spawn((socket_there.fileno(), lifeline_there))
+        descriptors = (socket_there.fileno(), lifeline_there)
+        process = await SpawnedProcess.start(_CHILD, [*map(str, descriptors), str(os.getpid())], descriptors)
         reader, writer = await asyncio.open_unix_connection(sock=socket_here)
         writer.write(encode(Setup(path=sys.path, log_level=logging.getLogger().getEffectiveLevel())))
         ours.pop_all()
     return process, reader, writer, lifeline
-
-
-async def _spawn(descriptors: tuple[int, int]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        _CHILD,
-        *map(str, descriptors),
-        str(os.getpid()),
-        stdin=asyncio.subprocess.DEVNULL,
-        pass_fds=descriptors,
-        # Ctrl-C at a terminal is for the worker, which then decides; and what handlers start ends with them.
-        start_new_session=True,
-    )
 
 
 def _log(line: LogLine, context: JobContext) -> None:

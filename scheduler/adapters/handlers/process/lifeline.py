@@ -7,11 +7,9 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
 PARENT_CHECK_MS = 1000
-STANDARD_STREAMS = frozenset({0, 1, 2})
 
 
 def hold_lifeline(descriptor: int, parent: int) -> None:
@@ -41,13 +39,3 @@ def _watch(descriptor: int, parent: int) -> NoReturn:
     with suppress(OSError):
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)
-
-
-def close_other_descriptors(kept: frozenset[int]) -> None:
-    """Close what the worker had open when it started this process, and keep ours from the processes started here."""
-    for descriptor in kept:
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keywords
-    for descriptor in {int(entry.name) for entry in Path("/dev/fd").iterdir()} - kept - STANDARD_STREAMS:
-        # One of them was the folder itself.
-        with suppress(OSError):
-            os.close(descriptor)
