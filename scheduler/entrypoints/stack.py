@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -65,13 +66,18 @@ class Stack:
         worker_processes: int = 1,
         grace_seconds: float = 0.0,
         environment: dict[str, str | int] | None = None,
+        prepare: Callable[[EmbeddedPostgres], Mapping[str, str]] = lambda _: {},
     ) -> None:
-        """Keep what is needed; children that are still there STOP_SECONDS after `grace_seconds` are killed."""
+        """Keep what is needed; children that are still there STOP_SECONDS after `grace_seconds` are killed.
+
+        `prepare` is called when the servers run, and returns further variables for the children.
+        """
         self.log_directory = data_dir / "logs"
         self.ports = StackPorts.choose(grpc=grpc_port, metrics=metrics_port)
         self.postgres = EmbeddedPostgres(data_dir / "postgres")
         self.valkey = EmbeddedValkey(data_dir / "valkey")
         self._environment = environment or {}
+        self._prepare = prepare
         self._stop_seconds = grace_seconds + STOP_SECONDS
         self.api = self._child("api", self.ports.api_metrics, api_processes)
         self.worker = self._child("worker", self.ports.worker_metrics, worker_processes)
@@ -100,8 +106,13 @@ class Stack:
             self.postgres.start()
             self.valkey.start()
             asyncio.run(Migrator(StoreSettings(url=self.postgres.url)).migrate())
+            variables = {
+                "DATABASE_URL": self.postgres.url,
+                "REDIS_URL": self.valkey.url,
+                **self._prepare(self.postgres),
+            }
             for child in self.children:
-                child.environment |= {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
+                child.environment |= variables
                 child.start()
             self._await_ready()
         except BaseException:

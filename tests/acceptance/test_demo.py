@@ -53,8 +53,10 @@ def test_the_demo_passes_its_own_checks_and_leaves_nothing_behind(tmp_path: Path
         stdout, stderr = running.communicate(timeout=PATIENCE_SECONDS)
 
     assert (running.returncode, stderr) == (0, "")
-    assert "all 12 checks passed" in stdout
+    assert "all 16 checks passed" in stdout
     assert "FAILED " not in stdout.split("RATE", 1)[1]
+    for job_type in ("noop", "http_call", "db_tx", "example.async", "example.thread", "example.process"):
+        assert re.search(rf"^{job_type} +([1-9]\d*) +\1 ", stdout, re.MULTILINE), job_type
     assert re.search(r"^DEADLETTER +1 +1 *$", stdout, re.MULTILINE)
     assert re.search(r"\d+ of 400 ended: ", stdout)
     assert "\x1b" not in stdout

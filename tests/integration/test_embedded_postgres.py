@@ -82,6 +82,18 @@ def test_settings_are_passed_on(tmp_path: Path) -> None:
         assert query(server.url, "SHOW max_connections") == "20"
 
 
+def test_statements_run_in_any_of_its_databases(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path) as server:
+        assert server.execute("CREATE DATABASE other") == []
+        assert server.execute("SELECT current_database(), 1 UNION ALL SELECT 'b', 2", database="other") == [
+            "other|1",
+            "b|2",
+        ]
+        assert query(server.url_of("other"), "SELECT current_database()") == "other"
+        with pytest.raises(EmbeddedServerError, match=r'^other: relation "nothing" does not exist$'):
+            server.execute("SELECT * FROM nothing", database="other")
+
+
 def test_a_setting_that_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedServerError, match=r"did not start: .*no_such_setting") as failure:
         EmbeddedPostgres(tmp_path, settings={"no_such_setting": "1"}).start()

@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -70,8 +70,20 @@ class EmbeddedPostgres(EmbeddedServer):
     @property
     def url(self) -> str:
         """The address for clients, with the password if there is one."""
+        return self.url_of(DATABASE)
+
+    def url_of(self, database: str) -> str:
+        """Return the address of another of its databases."""
         secret = "" if self._password is None else f":{quote(self._password, safe='')}"
-        return f"postgresql://{ROLE}{secret}@{HOST}:{self.port}/{DATABASE}"
+        return f"postgresql://{ROLE}{secret}@{HOST}:{self.port}/{database}"
+
+    def execute(self, statement: str, *, database: str = DATABASE) -> Sequence[str]:
+        """Run a statement as the superuser; return its rows, a line each. Raises EmbeddedServerError."""
+        done = self._psql(self.port, database, statement)
+        if done.returncode != 0:
+            error = done.stderr.partition("ERROR:")[2] or done.stderr
+            raise EmbeddedServerError(f"{database}: {error.strip().splitlines()[0]}")
+        return done.stdout.splitlines()
 
     @property
     def _cluster(self) -> Path:
@@ -107,19 +119,22 @@ class EmbeddedPostgres(EmbeddedServer):
         return is_ready(self._cluster, pid) and self._query(port)
 
     def _query(self, port: int) -> bool:
-        where = ("-h", HOST, "-p", str(port), "-U", ROLE, "-d", DATABASE)
+        asked = self._psql(port, DATABASE, "SELECT 1")
+        if "password authentication failed" in asked.stderr:
+            raise EmbeddedServerError(f"PostgreSQL in {self.data_dir} was created with another password")
+        return asked.stdout.strip() == "1"
+
+    def _psql(self, port: int, database: str, statement: str) -> "subprocess.CompletedProcess[str]":
+        where = ("-h", HOST, "-p", str(port), "-U", ROLE, "-d", database)
         secrets = {"PGPASSWORD": self._password or "", "PGPASSFILE": "/dev/null", "PGCONNECT_TIMEOUT": "2"}
-        asked = subprocess.run(  # noqa: S603 - a program of the wheel
-            [postgres_programs() / "psql", "--no-psqlrc", "--no-password", *where, "-tAc", "SELECT 1"],
+        return subprocess.run(  # noqa: S603 - a program of the wheel
+            [postgres_programs() / "psql", "--no-psqlrc", "--no-password", "--quiet", *where, "-tAc", statement],
             env={**ENVIRONMENT, **secrets},
             capture_output=True,
             check=False,
             timeout=ANSWER_SECONDS,
             text=True,
         )
-        if "password authentication failed" in asked.stderr:
-            raise EmbeddedServerError(f"PostgreSQL in {self.data_dir} was created with another password")
-        return asked.stdout.strip() == "1"
 
     def _why(self, log: str, port: int) -> EmbeddedServerError:
         if "Address already in use" in log:

@@ -1,5 +1,6 @@
 """Whether what happened agrees with the plan, to the last job."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from scheduler.adapters.grpc.client_views import AttemptView
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.state import JobState
 from scheduler.entrypoints.demo.evidence import Evidence
-from scheduler.entrypoints.demo.plan import BACKOFF, Kind, PlannedJob
+from scheduler.entrypoints.demo.plan import BACKOFF, OWN, Kind, PlannedJob
 
 _SHORTEST_BACKOFF = BACKOFF.initial * 0.5
 """Well below the jitter's band: the clocks of two processes may differ a little."""
@@ -159,6 +160,40 @@ def _metrics(evidence: Evidence) -> Iterator[str]:
             yield f"{name} is {seen:g}, not {planned}"
 
 
+def _types(evidence: Evidence) -> Iterator[str]:
+    for job_type in evidence.plan.types:
+        jobs = [job for job in evidence.plan.jobs if job.submission.type == job_type]
+        # A cancelled attempt has ended when its worker is told: it reports nothing.
+        planned = sum(job.attempts for job in jobs if job.final is not JobState.CANCELLED)
+        seen = evidence.worker_metrics.total("job_processing_duration_seconds_count", f'type="{job_type}"')
+        if seen != planned:
+            yield f"{job_type} ran {seen:g} times, not {planned}"
+
+
+def _results(evidence: Evidence) -> Iterator[str]:
+    for job in evidence.results:
+        planned = evidence.plan.by_id[job.job_id]
+        if json.loads(job.result or "null") != planned.result:
+            yield f"{job.job_id} ({planned.kind}) returned {job.result}, not {json.dumps(planned.result)}"
+        if planned.kind in OWN and (job.progress, job.progress_message) != (100, "part 5 of 5"):
+            yield f"{job.job_id} ({planned.kind}) ended at {job.progress:g} %, {job.progress_message!r}"
+
+
+def _calls(evidence: Evidence) -> Iterator[str]:
+    called = evidence.plan.of(Kind.CALLED, Kind.BUSY, Kind.MISSING)
+    yield from _differences(evidence.calls, {str(job.job_id): job.attempts for job in called})
+
+
+def _bookings(evidence: Evidence) -> Iterator[str]:
+    yield from _differences(Counter(evidence.bookings), {str(job.job_id): 1 for job in evidence.plan.of(Kind.BOOKED)})
+
+
+def _differences(seen: Mapping[str, int], planned: Mapping[str, int]) -> Iterator[str]:
+    for job_id in sorted(seen.keys() | planned.keys()):
+        if seen.get(job_id, 0) != planned.get(job_id, 0):
+            yield f"{job_id}: {seen.get(job_id, 0)} times, not {planned.get(job_id, 0)}"
+
+
 _PROMISES: Mapping[str, _Find] = {
     "every submitted job is there, once": _stored,
     "a repeated submission makes no second job": _repeat,
@@ -167,6 +202,10 @@ _PROMISES: Mapping[str, _Find] = {
     "no scheduled job started early": _scheduled,
     "the histories hold every attempt and its outcome": _histories,
     "failed attempts were tried again after their backoff": _backoffs,
+    "each handler type ran as often as planned": _types,
+    "results and progress of the handlers are kept": _results,
+    "the web service was called once for each attempt": _calls,
+    "each change of the database took effect once": _bookings,
     "the dead letter names its reason": _dead_letter,
     "the cancelled job was stopped while it ran": _cancelled,
     "the watch saw the watched job to its end": _watched,

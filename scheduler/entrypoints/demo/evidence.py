@@ -3,8 +3,9 @@
 import asyncio
 import http.client
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from scheduler.adapters.grpc.client import SchedulerClient
@@ -12,6 +13,7 @@ from scheduler.adapters.grpc.client_views import AttemptView, EventView, JobView
 from scheduler.entrypoints.demo.load import Submitted
 from scheduler.entrypoints.demo.plan import Kind, Plan, PlannedJob
 
+T = TypeVar("T")
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _CALLS_AT_ONCE = 16
 
@@ -39,6 +41,12 @@ class Evidence:
     submitted: Submitted
     jobs: Sequence[JobView]
     attempts: Mapping[str, Sequence[AttemptView]]
+    results: Sequence[JobView]
+    """The jobs that must give one, with it."""
+    calls: Mapping[str, int]
+    """How often the web service was called, by the ids of the jobs."""
+    bookings: Sequence[str]
+    """The ids of the jobs in the target database."""
     watched: Sequence[EventView]
     cancelled: Sequence[EventView]
     stats: QueueStatsView
@@ -59,14 +67,23 @@ class Evidence:
 
 async def read_attempts(client: SchedulerClient, plan: Plan) -> Mapping[str, Sequence[AttemptView]]:
     """Read the history of each job that is not a plain one."""
+    others = [str(job.job_id) for job in plan.jobs if job.kind is not Kind.PLAIN]
+    return dict(zip(others, await _read_each(others, client.attempts), strict=True))
+
+
+async def read_results(client: SchedulerClient, plan: Plan) -> Sequence[JobView]:
+    """Read each job that must have a result."""
+    return await _read_each([str(job.job_id) for job in plan.jobs if job.result is not None], client.get)
+
+
+async def _read_each(job_ids: Sequence[str], read: Callable[[str], Awaitable[T]]) -> Sequence[T]:
     slots = asyncio.Semaphore(_CALLS_AT_ONCE)
 
-    async def read(job_id: str) -> tuple[str, Sequence[AttemptView]]:
+    async def read_one(job_id: str) -> T:
         async with slots:
-            return job_id, await client.attempts(job_id)
+            return await read(job_id)
 
-    others = [str(job.job_id) for job in plan.jobs if job.kind is not Kind.PLAIN]
-    return dict(await asyncio.gather(*map(read, others)))
+    return await asyncio.gather(*map(read_one, job_ids))
 
 
 async def read_metrics(url: str) -> Metrics:

@@ -5,7 +5,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,15 +19,21 @@ from scheduler.entrypoints.cli.failures import print_error
 from scheduler.entrypoints.cli.output import console
 from scheduler.entrypoints.demo.checks import Check, check_all
 from scheduler.entrypoints.demo.display import progress_display
-from scheduler.entrypoints.demo.evidence import Evidence, read_attempts, read_metrics
+from scheduler.entrypoints.demo.evidence import Evidence, read_attempts, read_metrics, read_results
 from scheduler.entrypoints.demo.follow import cancel_one, follow_to_the_end, watch_one
 from scheduler.entrypoints.demo.load import submit_plan
 from scheduler.entrypoints.demo.plan import Plan, make_plan
-from scheduler.entrypoints.demo.summary import check_lines, kind_table, rate_table, state_table
+from scheduler.entrypoints.demo.summary import check_lines, kind_table, rate_table, state_table, type_table
+from scheduler.entrypoints.demo.target_database import prepare_database, read_bookings
+from scheduler.entrypoints.demo.web_service import WebService
 from scheduler.entrypoints.stack import HOST, Stack
 
-GRACE_SECONDS = 1
-"""Ctrl-C need not wait for the job that sleeps for a minute."""
+ENVIRONMENT: Mapping[str, str | int] = {
+    "GRACE_SECONDS": 1,  # Ctrl-C need not wait for the job that sleeps for a minute
+    "WORKER_HANDLERS": "scheduler.examples",
+    "HTTP_CALL_ALLOWED_NETWORKS": "127.0.0.0/8",
+}
+"""What the demo sets beside the defaults, with the target of db_tx jobs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +70,13 @@ def _leave(directory: Path, *, keep: bool) -> None:
 def _on_a_stack(directory: Path, jobs: int, screen: Console) -> Sequence[Check]:
     began = time.monotonic()
     screen.print("starting PostgreSQL, Valkey, api, worker and reaper …")
-    with Stack(data_dir=directory, environment={"GRACE_SECONDS": GRACE_SECONDS}) as stack:
+    with (
+        WebService() as web,
+        Stack(data_dir=directory, environment={**ENVIRONMENT}, prepare=prepare_database) as stack,
+    ):
         screen.print(f"ready after {time.monotonic() - began:.1f} s, serving on {stack.address}")
-        evidence = asyncio.run(_run_load(stack, make_plan(jobs, datetime.now(UTC)), screen))
+        plan = make_plan(jobs, datetime.now(UTC), web_address=web.address)
+        evidence = asyncio.run(_run_load(stack, plan, web, screen))
         checks = check_all(evidence)
         _report(evidence, checks, screen)
         stopping = time.monotonic()
@@ -74,7 +84,7 @@ def _on_a_stack(directory: Path, jobs: int, screen: Console) -> Sequence[Check]:
     return checks
 
 
-async def _run_load(stack: Stack, plan: Plan, screen: Console) -> Evidence:
+async def _run_load(stack: Stack, plan: Plan, web: WebService, screen: Console) -> Evidence:
     async with SchedulerClient(stack.address) as client:
         submitted = await submit_plan(client, plan)
         screen.print(f"submitted {len(plan.jobs)} jobs over gRPC")
@@ -88,6 +98,9 @@ async def _run_load(stack: Stack, plan: Plan, screen: Console) -> Evidence:
             submitted=submitted,
             jobs=jobs,
             attempts=await read_attempts(client, plan),
+            results=await read_results(client, plan),
+            calls=web.calls,
+            bookings=await asyncio.to_thread(read_bookings, stack.postgres),
             watched=watching.result(),
             cancelled=cancelling.result(),
             stats=await client.queue_stats(),
@@ -97,7 +110,13 @@ async def _run_load(stack: Stack, plan: Plan, screen: Console) -> Evidence:
 
 
 def _report(evidence: Evidence, checks: Sequence[Check], screen: Console) -> None:
-    for part in (state_table(evidence), kind_table(evidence), rate_table(evidence), check_lines(checks)):
+    for part in (
+        state_table(evidence),
+        type_table(evidence),
+        kind_table(evidence),
+        rate_table(evidence),
+        check_lines(checks),
+    ):
         screen.print()
         screen.print(part)
     broken = sum(bool(check.problems) for check in checks)

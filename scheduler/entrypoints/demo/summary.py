@@ -16,13 +16,14 @@ from scheduler.entrypoints.demo.load import Rate
 from scheduler.entrypoints.demo.plan import Kind, PlannedJob
 
 MAX_PROBLEMS = 5
+NAME_WIDTH = 28
 
 
 def state_table(evidence: Evidence) -> Table:
     """Show jobs per final state, beside the plan."""
     counts = Counter(job.state for job in evidence.jobs)
     table = plain_table()
-    table.add_column("FINAL STATE", min_width=24)
+    table.add_column("FINAL STATE", min_width=NAME_WIDTH)
     table.add_column("JOBS", justify="right")
     table.add_column("PLANNED", justify="right")
     for state in JobState:
@@ -32,10 +33,26 @@ def state_table(evidence: Evidence) -> Table:
     return table
 
 
+def type_table(evidence: Evidence) -> Table:
+    """Show jobs and attempts per handler type, beside the plan."""
+    table = plain_table()
+    table.add_column("HANDLER TYPE", min_width=NAME_WIDTH)
+    for name in ("JOBS", "PLANNED", "SUCCEEDED", "FAILED", "ATTEMPTS"):
+        table.add_column(name, justify="right")
+    for job_type in evidence.plan.types:
+        jobs = [job for job in evidence.jobs if job.type == job_type]
+        planned = sum(job.submission.type == job_type for job in evidence.plan.jobs)
+        succeeded = sum(job.state is JobState.SUCCEEDED for job in jobs)
+        failed = sum(job.state in {JobState.FAILED, JobState.DEADLETTER} for job in jobs)
+        attempts = sum(job.attempts for job in jobs)
+        table.add_row(job_type, *map(str, (len(jobs), planned, succeeded, failed, attempts)))
+    return table
+
+
 def kind_table(evidence: Evidence) -> Table:
     """Show attempts and latencies per kind of job: from submit, or the due time where that is later, to its end."""
     table = plain_table()
-    table.add_column("KIND", min_width=24)
+    table.add_column("KIND", min_width=NAME_WIDTH)
     for name in ("JOBS", "ATTEMPTS", "MEDIAN TO END", "P95 TO END"):
         table.add_column(name, justify="right")
     for kind in Kind:
@@ -62,7 +79,7 @@ def rate_table(evidence: Evidence) -> Table:
     """Show how fast it went."""
     submitted = evidence.submitted
     table = plain_table()
-    table.add_column("RATE", min_width=24)
+    table.add_column("RATE", min_width=NAME_WIDTH)
     table.add_column("JOBS", justify="right")
     table.add_column("SECONDS", justify="right")
     table.add_column("PER SECOND", justify="right")

@@ -1,5 +1,7 @@
 """A demo in which everything went as planned, as the service would tell it."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +18,7 @@ from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
 from scheduler.entrypoints.demo.evidence import Evidence, Metrics
 from scheduler.entrypoints.demo.load import Rate, Submitted
-from scheduler.entrypoints.demo.plan import Kind, Plan, PlannedJob, make_plan
+from scheduler.entrypoints.demo.plan import OWN, Kind, Plan, PlannedJob, make_plan
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -25,12 +27,15 @@ LAST_OUTCOMES = {JobState.SUCCEEDED: AttemptOutcome.SUCCEEDED, JobState.CANCELLE
 
 def ideal_evidence() -> Evidence:
     """Make what the checks want to see."""
-    plan = make_plan(160, NOW)
+    plan = make_plan(160, NOW, web_address="http://127.0.0.1:9")
     return Evidence(
         plan=plan,
         submitted=_submitted(plan),
         jobs=[_job(planned) for planned in plan.jobs],
         attempts={str(job.job_id): _attempts(job) for job in plan.jobs if job.kind is not Kind.PLAIN},
+        results=[_job(job) for job in plan.jobs if job.result is not None],
+        calls={str(job.job_id): job.attempts for job in plan.of(Kind.CALLED, Kind.BUSY, Kind.MISSING)},
+        bookings=[str(job.job_id) for job in plan.of(Kind.BOOKED)],
         watched=_events(plan, Kind.WATCHED, JobState.QUEUED, JobState.RETRYING, JobState.RUNNING, JobState.SUCCEEDED),
         cancelled=_events(plan, Kind.CANCELLED, JobState.QUEUED, JobState.RUNNING, JobState.CANCELLED),
         stats=QueueStatsView(
@@ -72,7 +77,9 @@ def _job(planned: PlannedJob) -> JobView:
         started_at=started,
         finished_at=started + SECOND,
         payload=None,
-        result=None,
+        result=None if planned.result is None else json.dumps(planned.result),
+        progress=100.0 if planned.kind in OWN else 0.0,
+        progress_message="part 5 of 5" if planned.kind in OWN else "",
     )
 
 
@@ -112,7 +119,11 @@ def _api_metrics(plan: Plan) -> str:
 
 
 def _worker_metrics(plan: Plan) -> str:
-    return (
+    ran = Counter[str]()
+    for job in plan.jobs:
+        ran[job.submission.type] += job.attempts if job.final is not JobState.CANCELLED else 0
+    durations = (f'job_processing_duration_seconds_count{{type="{name}"}} {count}.0\n' for name, count in ran.items())
+    return "".join(durations) + (
         f'jobs_processed_total{{status="success"}} {plan.ending(JobState.SUCCEEDED)}.0\n'
         f'jobs_processed_total{{status="retry"}} {sum(job.failures for job in plan.jobs)}.0\n'
         'jobs_processed_total{status="failed"} 3.0\n'

@@ -1,5 +1,6 @@
 """The demo's own checks: they accept what was planned, and notice each thing that was not."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ from scheduler.domain.state import JobState
 from scheduler.entrypoints.demo.checks import check_all
 from scheduler.entrypoints.demo.evidence import Evidence, Metrics
 from scheduler.entrypoints.demo.plan import Kind, make_plan
-from scheduler.entrypoints.demo.summary import check_lines, kind_table, rate_table, state_table
+from scheduler.entrypoints.demo.summary import check_lines, kind_table, rate_table, state_table, type_table
 from tests.unit.cli.ideal_demo import NOW, ideal_evidence
 
 Spoil = Callable[[Evidence], Evidence]
@@ -56,6 +57,32 @@ def with_watched(change: Callable[[Sequence[EventView]], Sequence[EventView]]) -
     return lambda evidence: replace(evidence, watched=change(evidence.watched))
 
 
+def with_result(kind: Kind, **changes: object) -> Spoil:
+    """Change the result of the first job of a kind."""
+
+    def spoil(evidence: Evidence) -> Evidence:
+        job_id = str(evidence.plan.of(kind)[0].job_id)
+        results = [replace(job, **changes) if job.job_id == job_id else job for job in evidence.results]  # type: ignore[arg-type]  # any field
+        return replace(evidence, results=results)
+
+    return spoil
+
+
+def with_calls(change: Callable[[dict[str, int], str], object]) -> Spoil:
+    """Change the calls; the second argument is the id of a job that called twice."""
+
+    def spoil(evidence: Evidence) -> Evidence:
+        calls = dict(evidence.calls)
+        change(calls, str(evidence.plan.of(Kind.BUSY)[0].job_id))
+        return replace(evidence, calls=calls)
+
+    return spoil
+
+
+def with_bookings(change: Callable[[Sequence[str]], Sequence[str]]) -> Spoil:
+    return lambda evidence: replace(evidence, bookings=change(evidence.bookings))
+
+
 def with_answer_repeated(evidence: Evidence) -> Evidence:
     first, *rest = evidence.submitted.answers
     return replace(evidence, submitted=replace(evidence.submitted, answers=[replace(first, created=False), *rest]))
@@ -86,6 +113,10 @@ STATES = "as many jobs in each final state as planned"
 EACH = "each job ended as planned, after as many attempts"
 HISTORIES = "the histories hold every attempt and its outcome"
 WATCHED = "the watch saw the watched job to its end"
+TYPES = "each handler type ran as often as planned"
+RESULTS = "results and progress of the handlers are kept"
+CALLS = "the web service was called once for each attempt"
+BOOKINGS = "each change of the database took effect once"
 EMPTY = "the queues are empty"
 METRICS = "the metrics agree"
 
@@ -120,6 +151,17 @@ METRICS = "the metrics agree"
             lambda evidence: replace(evidence, cancelled=evidence.cancelled[:-1]),
             {"the cancelled job was stopped while it ran"},
         ),
+        (with_result(Kind.CALLED, result='{"status": 200, "body": "", "truncated": false}'), {RESULTS}),
+        (with_result(Kind.BOOKED, result=None), {RESULTS}),
+        (with_result(Kind.THREAD, progress=80.0), {RESULTS}),
+        (with_result(Kind.PROCESS, progress_message=""), {RESULTS}),
+        (with_calls(lambda calls, busy: calls.update({busy: 1})), {CALLS}),
+        (with_calls(lambda calls, busy: calls.pop(busy)), {CALLS}),
+        (with_calls(lambda calls, _: calls.update(strange=1)), {CALLS}),
+        (with_bookings(lambda bookings: bookings[1:]), {BOOKINGS}),
+        (with_bookings(lambda bookings: [*bookings, bookings[0]]), {BOOKINGS}),
+        (with_bookings(lambda bookings: [*bookings, "strange"]), {BOOKINGS}),
+        (with_worker_metrics('type="example.process"', 'type="other"'), {TYPES}),
         (with_watched(lambda events: events[:-1]), {WATCHED}),
         (with_watched(lambda _: []), {WATCHED}),
         (with_watched(lambda events: [events[0], *events]), {WATCHED}),
@@ -140,13 +182,14 @@ def test_each_deviation_breaks_its_promise_and_no_other(spoil: Spoil, promises: 
 
 
 def test_the_plan_holds_what_the_demo_is_to_show() -> None:
-    plan = make_plan(400, NOW)
+    plan = make_plan(400, NOW, web_address="http://127.0.0.1:9")
 
     assert len(plan.jobs) == 400
     assert {job.kind for job in plan.jobs} == set(Kind)
     assert {job.submission.priority for job in plan.of(Kind.PLAIN)} == set(Priority)
     assert plan.ending(JobState.DEADLETTER) == plan.ending(JobState.CANCELLED) == 1
     assert len(plan.of(Kind.SCHEDULED)) == len(plan.of(Kind.RETRIED)) == 50
+    assert plan.types == ["noop", "http_call", "db_tx", "example.async", "example.thread", "example.process"]
     ahead = [job.submission.run_at - NOW for job in plan.of(Kind.SCHEDULED) if job.submission.run_at]
     assert timedelta(seconds=1) <= min(ahead) <= max(ahead) <= timedelta(seconds=4)
 
@@ -155,13 +198,20 @@ def test_the_summary_shows_figures_and_what_broke() -> None:
     evidence = with_job(Kind.PLAIN, state=JobState.FAILED)(ideal_evidence())
     screen = Console(file=StringIO(), width=100)
 
-    for part in (state_table(evidence), kind_table(evidence), rate_table(evidence), check_lines(check_all(evidence))):
+    for part in (
+        state_table(evidence),
+        type_table(evidence),
+        kind_table(evidence),
+        rate_table(evidence),
+        check_lines(check_all(evidence)),
+    ):
         screen.print(part)
 
     assert isinstance(screen.file, StringIO)
     shown = screen.file.getvalue()
     assert "2000 ms" in shown
     assert "160" in shown
+    assert re.search(r"^http_call +5 +5 +4 +1 +6 *$", shown, re.MULTILINE)
     assert f"FAILED {STATES}" in shown
     assert f"ok     {STORED}" in shown
 
