@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.health import Dependency, DependencyStatus
+from scheduler.application.ports.telemetry import DependencyTelemetry
+from scheduler.application.unobserved import UNOBSERVED
 
 MAX_AGE = timedelta(seconds=1)
 TIME_LIMIT = timedelta(seconds=2.5)
@@ -34,11 +36,13 @@ class ReadinessCheck:
         *,
         dependencies: Sequence[Dependency],
         clock: Clock,
+        telemetry: DependencyTelemetry = UNOBSERVED,
         max_age: timedelta = MAX_AGE,
         time_limit: timedelta = TIME_LIMIT,
     ) -> None:
         self._dependencies = dependencies
         self._clock = clock
+        self._telemetry = telemetry
         self._max_age = max_age.total_seconds()
         self._time_limit = time_limit
         self._lock = asyncio.Lock()
@@ -69,6 +73,8 @@ class ReadinessCheck:
         async with asyncio.TaskGroup() as group:
             probes = [group.create_task(self._probe(number)) for number in range(len(self._dependencies))]
         found = [probe.result() for probe in probes]
+        for status in found:
+            self._telemetry.dependency(status.name, ok=status.ok)
         return Readiness(
             ready=all(status.ok for status in found if status.required),
             degraded=any(not status.ok for status in found if not status.required),

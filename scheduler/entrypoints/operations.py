@@ -1,5 +1,6 @@
 """What every process has beside its work: an HTTP server for operators, and a clock that follows the store's."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -9,6 +10,9 @@ from scheduler.application.loops import Loop
 from scheduler.entrypoints.container import Container
 
 CLOCK_SECONDS = 10.0
+PROBE_SECONDS = 5.0
+"""How often dependencies are asked so that their gauges are true; /ready asks itself."""
+LAG_SECONDS = 0.25
 MAX_SILENCE = timedelta(seconds=60)
 """Much longer than a loop's pauses after faults and its statements' deadlines together."""
 
@@ -28,12 +32,29 @@ async def operations_server(container: Container, *, port: int, loops: Sequence[
     for loop in loops:
         progress.register(loop, max_silence=MAX_SILENCE)
     await server.start()
+    watching = [asyncio.create_task(watch(container)) for watch in (_watch_dependencies, _watch_loop)]
     try:
         yield
     finally:
+        for task in watching:
+            task.cancel()
         await server.stop()
         for loop in loops:
             progress.forget(loop)
+
+
+async def _watch_dependencies(container: Container) -> None:
+    while True:
+        await container.readiness().check()
+        await asyncio.sleep(PROBE_SECONDS)
+
+
+async def _watch_loop(container: Container) -> None:
+    lag, clock = container.common.loop_lag(), container.common.clock()
+    while True:
+        began = clock.monotonic()
+        await asyncio.sleep(LAG_SECONDS)
+        lag.observe(clock.monotonic() - began - LAG_SECONDS)
 
 
 def make_loop(container: Container, name: str, work: Callable[[], Awaitable[bool | None]], *, interval: float) -> Loop:

@@ -42,6 +42,9 @@ class NotingRegistry(WorkerRegistry):
     async def count_open(self) -> int:
         return await self._following.count_open()
 
+    async def count_expired(self) -> int:
+        return await self._following.count_expired()
+
     async def forget_closed(self, closed_before: timedelta) -> int:
         return await self._following.forget_closed(closed_before)
 

@@ -83,6 +83,7 @@ Failure = psycopg.Error | UnicodeEncodeError | TimeoutError
 FAILURES: Final = (psycopg.Error, UnicodeEncodeError, TimeoutError)
 """All that a statement can fail with."""
 
+_REASONS: Final = MappingProxyType({"40001": "serialization", "40P01": "deadlock"})
 # A word of the server, or of the client library about the address.
 _FOR_GOOD = re.compile(r"FATAL|invalid")
 # The server's words while it starts, stops, or has no connection left: it will let us in later.
@@ -100,6 +101,13 @@ def verdict_on(error: Failure) -> Verdict:
     # Without a SQLSTATE the driver itself speaks: of the connection, or of data that it cannot send.
     is_connection = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return Verdict.RECONNECT if is_connection else Verdict.REJECTED
+
+
+def reason_of(error: Failure) -> str:
+    """Name in a word why a statement is repeated; there are few such words."""
+    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+        return _REASONS.get(error.sqlstate, verdict_on(error).name.lower())
+    return "timeout" if isinstance(error, TimeoutError) else verdict_on(error).name.lower()
 
 
 def error_of_ours(error: Failure, verdict: Verdict, detail: str = "") -> SchedulerError:

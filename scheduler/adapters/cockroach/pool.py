@@ -18,6 +18,8 @@ from scheduler.adapters.cockroach.connection import (
 )
 from scheduler.adapters.cockroach.statements import Statements
 from scheduler.application.errors import StoreUnavailableError
+from scheduler.application.ports.telemetry import StoreTelemetry
+from scheduler.application.unobserved import UNOBSERVED
 
 CHECKOUT_SECONDS: Final = 0.5
 """How long one attempt to get a connection takes at most while there is none: the pool tries to connect when asked."""
@@ -28,14 +30,19 @@ LIFETIME_SECONDS: Final = (5 * 60, 30 * 60)
 class ConnectionPool:
     """Lends connections in autocommit mode, one to a statement. Belongs to the event loop that opens it."""
 
-    def __init__(self, settings: StoreSettings, statements: Statements) -> None:
+    def __init__(
+        self, settings: StoreSettings, statements: Statements, *, telemetry: StoreTelemetry = UNOBSERVED
+    ) -> None:
         self.link = Link()
+        self._telemetry = telemetry
         self._settings = settings
         self._statements = statements
         self._slots = asyncio.Semaphore(settings.max_connections)
         self._pool: AsyncConnectionPool[StoreConnection] | None = None
         self._isolation = settings.isolation
         self._waiting = 0
+        self._asked = 0
+        self._lent = 0
 
     async def open(self) -> None:
         """Connect. Raises StoreUnavailableError or StoreLoginError, in one line, when the server does not let us in."""
@@ -55,13 +62,29 @@ class ConnectionPool:
         """Lend a connection: waits for its turn as long as that takes, then at most `seconds` for the server."""
         if self._pool is None:
             raise StoreUnavailableError("the connection pool is not open")
-        async with self._slots:
-            connection = await self._checked_out(self._pool, min(seconds, CHECKOUT_SECONDS))
-            try:
-                yield connection
-            finally:
-                # To be cancelled here would leak the connection.
-                await asyncio.shield(self._pool.putconn(connection))
+        self._count(self._pool, asked=1)
+        try:
+            async with self._slots:
+                connection = await self._checked_out(self._pool, min(seconds, CHECKOUT_SECONDS))
+                self._count(self._pool, lent=1)
+                try:
+                    yield connection
+                finally:
+                    # To be cancelled here would leak the connection.
+                    await asyncio.shield(self._pool.putconn(connection))
+                    self._count(self._pool, lent=-1)
+        finally:
+            self._count(self._pool, asked=-1)
+
+    def _count(self, pool: AsyncConnectionPool[StoreConnection], *, asked: int = 0, lent: int = 0) -> None:
+        self._asked += asked
+        self._lent += lent
+        self._telemetry.connections(
+            in_use=self._lent,
+            idle=max(0, pool.get_stats()["pool_size"] - self._lent),
+            waiting=self._asked - self._lent,
+            limit=self._settings.max_connections,
+        )
 
     async def _checked_out(self, pool: AsyncConnectionPool[StoreConnection], seconds: float) -> StoreConnection:
         """Get a connection. In an outage one caller looks for the server, and the others are told at once."""

@@ -8,14 +8,19 @@ from typing import Any, Final
 from psycopg.rows import TupleRow
 
 from scheduler.adapters.cockroach.connection import StoreConnection
-from scheduler.adapters.cockroach.errors import DISCARDING, FAILURES, Failure, verdict_on
+from scheduler.adapters.cockroach.errors import DISCARDING, FAILURES, Failure, reason_of, verdict_on
 from scheduler.adapters.cockroach.patience import Patience
 from scheduler.adapters.cockroach.pool import ConnectionPool
 from scheduler.adapters.cockroach.statements import Statements
 from scheduler.application.deadline import remaining_seconds
+from scheduler.application.ports.telemetry import StoreTelemetry
+from scheduler.application.unobserved import UNOBSERVED
 
 GRACE_SECONDS: Final = 1.0
 """How long after its deadline a statement may still be on its way to being cancelled."""
+
+OTHER_OPERATION: Final = "other"
+"""A statement without a name: migrations."""
 
 Parameters = Mapping[str, object]
 
@@ -27,18 +32,30 @@ class Transactions:
     """
 
     def __init__(
-        self, pool: ConnectionPool, statements: Statements, *, draw: Callable[[], float] = random.random
+        self,
+        pool: ConnectionPool,
+        statements: Statements,
+        *,
+        telemetry: StoreTelemetry = UNOBSERVED,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._pool = pool
         self._statements = statements
+        self._telemetry = telemetry
         self._draw = draw
 
     async def run(self, name: str, /, **parameters: object) -> list[TupleRow]:
         """Run the statement of that name and return its rows."""
-        return await self.execute(self._statements[name], parameters)
+        return await self.execute(self._statements[name], parameters, operation=name)
 
-    async def execute(self, statement: bytes, parameters: Parameters | None = None) -> list[TupleRow]:
+    async def execute(
+        self, statement: bytes, parameters: Parameters | None = None, *, operation: str = OTHER_OPERATION
+    ) -> list[TupleRow]:
         """Run a statement and return its rows. Raises an error of ours, from the driver's."""
+        with self._telemetry.call(operation):
+            return await self._repeatedly(statement, parameters, operation)
+
+    async def _repeatedly(self, statement: bytes, parameters: Parameters | None, operation: str) -> list[TupleRow]:
         patience = Patience(remaining_seconds(), self._pool.link, self._draw)
         cancellations = _cancellations()
         while True:
@@ -50,6 +67,7 @@ class Transactions:
                     # The connection failed while the driver handled our cancellation.
                     raise asyncio.CancelledError from error
                 await patience.after(error)
+                self._telemetry.repeated(operation, reason_of(error))
 
     async def _once(self, statement: bytes, parameters: Parameters | None, seconds: float) -> list[TupleRow]:
         async with self._pool.connection(seconds) as connection:

@@ -51,6 +51,11 @@ class SqlWorkerRegistry(WorkerRegistry):
         [[count]] = await self._transactions.run("count_open_workers")
         return int(count)
 
+    async def count_expired(self) -> int:
+        """Count workers that are open and whose lease has expired."""
+        [[count]] = await self._transactions.run("count_expired_workers")
+        return int(count)
+
     async def forget_closed(self, closed_before: timedelta) -> int:
         """Delete workers closed longer ago than that and holding no RUNNING job; return how many."""
         return len(await self._transactions.run("forget_closed_workers", before=closed_before.total_seconds()))

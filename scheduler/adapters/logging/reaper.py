@@ -50,3 +50,7 @@ class LoggedReaper(ReaperTelemetry):
     def depths(self, queue: QueueDepths | None, store: QueueStats, workers: int) -> None:
         """Pass it on."""
         self._following.depths(queue, store, workers)
+
+    def expired_leases(self, workers: int) -> None:
+        """Pass it on."""
+        self._following.expired_leases(workers)

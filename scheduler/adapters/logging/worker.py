@@ -38,6 +38,10 @@ class LoggedWorker(WorkerTelemetry):
         else:
             self._log_failure(event, job, attempt)
 
+    def results_recorded(self, count: int) -> None:
+        """Pass it on."""
+        self._following.results_recorded(count)
+
     def stale_result(self, attempt_id: AttemptId) -> None:
         """Log which attempt it was."""
         self._following.stale_result(attempt_id)

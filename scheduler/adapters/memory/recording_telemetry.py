@@ -39,6 +39,7 @@ class RecordingTelemetry(
     requeued: list[Job] = field(default_factory=list)
     started: list[Job] = field(default_factory=list)
     ended: list[tuple[Job, Attempt]] = field(default_factory=list)
+    recorded: list[int] = field(default_factory=list)
     stale: list[AttemptId] = field(default_factory=list)
     inflight_counts: list[int] = field(default_factory=list)
     renewals: list[tuple[WorkerId, str]] = field(default_factory=list)
@@ -53,6 +54,7 @@ class RecordingTelemetry(
     recovered: list[Job] = field(default_factory=list)
     repairs: Counter[str] = field(default_factory=Counter)
     samples: list[tuple[QueueDepths | None, QueueStats, int]] = field(default_factory=list)
+    expired: list[int] = field(default_factory=list)
     faults: list[tuple[str, BaseException]] = field(default_factory=list)
     degraded_parts: set[str] = field(default_factory=set)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -76,6 +78,10 @@ class RecordingTelemetry(
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         """Remember a recorded result."""
         self.ended.append((job, attempt))
+
+    def results_recorded(self, count: int) -> None:
+        """Remember the size of a batch."""
+        self.recorded.append(count)
 
     def stale_result(self, attempt_id: AttemptId) -> None:
         """Remember a result that was refused."""
@@ -133,6 +139,10 @@ class RecordingTelemetry(
     def depths(self, queue: QueueDepths | None, store: QueueStats, workers: int) -> None:
         """Remember a sample."""
         self.samples.append((queue, store, workers))
+
+    def expired_leases(self, workers: int) -> None:
+        """Remember how many there were."""
+        self.expired.append(workers)
 
     def fault(self, event: str, error: BaseException, *, retry_in: timedelta | None = None) -> None:  # noqa: ARG002 - the port's own
         """Remember a fault."""

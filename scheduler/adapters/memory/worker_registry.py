@@ -62,6 +62,12 @@ class MemoryWorkerRegistry(WorkerRegistry):
             now = self._store.clock.now()
             return sum(row.closed_at is None and row.lease_expires_at > now for row in data.workers.values())
 
+    async def count_expired(self) -> int:
+        """Count workers that are open and whose lease has expired."""
+        async with self._store.statement() as data:
+            now = self._store.clock.now()
+            return sum(row.closed_at is None and row.lease_expires_at <= now for row in data.workers.values())
+
     async def forget_closed(self, closed_before: timedelta) -> int:
         """Delete workers closed longer ago than that and holding no RUNNING job; return how many."""
         async with self._store.statement() as data:

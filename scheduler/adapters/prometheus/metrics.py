@@ -23,6 +23,8 @@ SECONDS_BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0
 )  # fmt: skip
 
+SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
 # How a gauge of several processes becomes one; all "live": a process that has ended counts no more.
 GaugeMode = Literal["livesum", "livemax", "livemostrecent"]
 Metric = TypeVar("Metric", Counter, Gauge, Histogram)
@@ -66,6 +68,12 @@ class Metrics:
             lambda: Histogram(name, text, labels, registry=self._registry, buckets=SECONDS_BUCKETS),
         )
 
+    def sizes(self, name: str, text: str, *labels: str) -> Histogram:
+        """Return the histogram of numbers of things; its name ends in _size."""
+        return _once(
+            self._histograms, name, lambda: Histogram(name, text, labels, registry=self._registry, buckets=SIZE_BUCKETS)
+        )
+
     def render(self) -> tuple[bytes, str]:
         """Return the metrics of all processes in the text format, and its content type. Reads files: may block."""
         registry = self._registry if self._shared is None else self._shared.all_slots()
@@ -75,13 +83,6 @@ class Metrics:
 def by_priority(metric: Metric) -> Mapping[Priority, Metric]:
     """Resolve the metric's only label for each priority, so that all are there from the start."""
     return {priority: metric.labels(priority.lower()) for priority in Priority}
-
-
-def dead_letter_counters(metrics: Metrics) -> Mapping[Priority, Counter]:
-    """Return the counters that both the worker and the reaper feed."""
-    return by_priority(
-        metrics.counter("jobs_deadlettered_total", "Jobs whose last attempt failed or was lost.", "priority")
-    )
 
 
 def _once(known: dict[str, Metric], name: str, build: Callable[[], Metric]) -> Metric:

@@ -7,15 +7,16 @@ from datetime import datetime
 from prometheus_client import Counter as CounterMetric
 from prometheus_client import Gauge
 
-from scheduler.adapters.prometheus.metrics import Metrics, by_priority, dead_letter_counters
+from scheduler.adapters.prometheus.failures import FailureMetrics
+from scheduler.adapters.prometheus.metrics import Metrics, by_priority
 from scheduler.application.dto import QueueDepth, QueueStats
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.queue_maintenance import QueueDepths
 from scheduler.application.ports.telemetry import ReaperTelemetry
+from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.ids import WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
-from scheduler.domain.state import JobState
 
 REPAIR_KINDS = ("missing", "ghost", "junk", "overdue", "rebuild")
 
@@ -31,10 +32,11 @@ class ReaperMetrics(ReaperTelemetry):
         self._recovered = by_priority(
             metrics.counter("reaper_jobs_recovered_total", "Jobs taken back from lost workers.", "priority")
         )
-        self._dead = dead_letter_counters(metrics)
+        self._failures = FailureMetrics(metrics)
         repairs = metrics.counter("queue_repairs_total", "Differences between queue and store put right.", "kind")
         self._repairs = {kind: repairs.labels(kind) for kind in REPAIR_KINDS}
         self._depths = DepthGauges(metrics, clock)
+        self._expired = _gauge(metrics, "expired_leases", "Workers whose lease has ended and that are not closed.")
 
     def jobs_released_due(self, jobs: Sequence[Job]) -> None:
         """Count by priority."""
@@ -47,7 +49,8 @@ class ReaperMetrics(ReaperTelemetry):
     def jobs_recovered(self, jobs: Sequence[Job]) -> None:
         """Count by priority, those that ended in the dead letters there too."""
         _count(self._recovered, jobs)
-        _count(self._dead, [job for job in jobs if job.state is JobState.DEADLETTER])
+        for job in jobs:
+            self._failures.failed(job, AttemptOutcome.LOST)
 
     def queue_repaired(self, kind: str, count: int) -> None:
         """Count by kind."""
@@ -56,6 +59,10 @@ class ReaperMetrics(ReaperTelemetry):
     def depths(self, queue: QueueDepths | None, store: QueueStats, workers: int) -> None:
         """Set all gauges."""
         self._depths.set(queue, store, workers)
+
+    def expired_leases(self, workers: int) -> None:
+        """Set the gauge."""
+        self._expired.set(workers)
 
 
 class DepthGauges:

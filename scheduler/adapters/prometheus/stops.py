@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from scheduler.adapters.prometheus.job_types import OTHER_TYPES
 from scheduler.adapters.prometheus.metrics import Metrics
-from scheduler.adapters.prometheus.worker import OTHER_TYPES
 from scheduler.application.ports.telemetry import StopTelemetry
 from scheduler.domain.job import Job
 

@@ -18,6 +18,7 @@ class SubmitMetrics(SubmitTelemetry):
         self._submitted = by_priority(
             metrics.counter("jobs_submitted_total", "New jobs that were acknowledged.", "priority")
         )
+        self._batches = metrics.sizes("submit_batch_size", "New jobs that were acknowledged together.")
         self._errors = metrics.counter(
             "jobs_submitted_errors_total", "Submissions that were refused or failed.", "error_type"
         )
@@ -28,6 +29,8 @@ class SubmitMetrics(SubmitTelemetry):
 
     def jobs_submitted(self, jobs: Sequence[Job]) -> None:
         """Add the jobs to their priorities' counts."""
+        if jobs:
+            self._batches.observe(len(jobs))
         _add(jobs, self._submitted)
 
     def submit_failed(self, error_type: str) -> None:

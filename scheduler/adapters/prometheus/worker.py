@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from prometheus_client import Histogram
 
-from scheduler.adapters.prometheus.metrics import Metrics, by_priority, dead_letter_counters
+from scheduler.adapters.prometheus.failures import FailureMetrics
+from scheduler.adapters.prometheus.job_types import OTHER_TYPES
+from scheduler.adapters.prometheus.metrics import Metrics, by_priority
 from scheduler.application.ports.telemetry import WorkerTelemetry
 from scheduler.domain.attempt import Attempt
 from scheduler.domain.ids import AttemptId, WorkerId
@@ -12,7 +14,6 @@ from scheduler.domain.job import Job
 from scheduler.domain.state import JobState
 
 LEASE_RESULTS = ("ok", "closed", "unavailable")
-OTHER_TYPES = "other"
 # A cancelled or released attempt has no result, and is not processed.
 _STATUS_BY_STATE = {
     JobState.SUCCEEDED: "success",
@@ -32,7 +33,9 @@ class WorkerMetrics(WorkerTelemetry):
         self._retried = by_priority(
             metrics.counter("jobs_retried_total", "Failed attempts that will be tried again.", "priority")
         )
-        self._dead = dead_letter_counters(metrics)
+        self._failures = FailureMetrics(metrics, types=types)
+        self._claims = metrics.sizes("claim_batch_size", "Jobs that were claimed and started together.")
+        self._results = metrics.sizes("finish_batch_size", "Results that went to the store together.")
         self._waited = by_priority(
             metrics.histogram("queue_latency_seconds", "From a job's place in the queue to its start.", "priority")
         )
@@ -44,6 +47,8 @@ class WorkerMetrics(WorkerTelemetry):
 
     def jobs_started(self, jobs: Sequence[Job]) -> None:
         """Observe how long each job waited; clocks of two servers may differ, a wait is never negative."""
+        if jobs:
+            self._claims.observe(len(jobs))
         for job in jobs:
             if job.started_at is not None and job.queued_at is not None:
                 self._waited[job.priority].observe(max(0.0, (job.started_at - job.queued_at).total_seconds()))
@@ -56,11 +61,14 @@ class WorkerMetrics(WorkerTelemetry):
         processed.inc()
         if job.state is JobState.RETRYING:
             self._retried[job.priority].inc()
-        elif job.state is JobState.DEADLETTER:
-            self._dead[job.priority].inc()
+        self._failures.failed(job, attempt.outcome)
         if attempt.finished_at is not None:
             seconds = (attempt.finished_at - attempt.started_at).total_seconds()
             self._ran.get(job.type, self._ran_other).observe(max(0.0, seconds))
+
+    def results_recorded(self, count: int) -> None:
+        """Observe it."""
+        self._results.observe(count)
 
     def stale_result(self, attempt_id: AttemptId) -> None:  # noqa: ARG002 - ids are no labels
         """Count it."""

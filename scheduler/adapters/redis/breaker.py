@@ -6,7 +6,8 @@ from datetime import timedelta
 from scheduler.application.errors import QueueUnavailableError
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.randomness import Randomness
-from scheduler.application.ports.telemetry import FaultTelemetry
+from scheduler.application.ports.telemetry import FaultTelemetry, QueueTelemetry
+from scheduler.application.unobserved import UNOBSERVED
 
 MIN_PAUSE_SECONDS = 0.5
 PAUSE_SPREAD_SECONDS = 0.5
@@ -21,10 +22,18 @@ class _Open:
 class CircuitBreaker:
     """Opens at the first failure. After 0.5 to 1 s it lets one call through, and what becomes of that one decides."""
 
-    def __init__(self, *, clock: Clock, randomness: Randomness, faults: FaultTelemetry) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        faults: FaultTelemetry,
+        telemetry: QueueTelemetry = UNOBSERVED,
+    ) -> None:
         self._clock = clock
         self._randomness = randomness
         self._faults = faults
+        self._telemetry = telemetry
         self._open: _Open | None = None
         self._probing = False
 
@@ -50,6 +59,7 @@ class CircuitBreaker:
         if self._open is not None:
             self._open = None
             self._faults.degraded("queue", is_degraded=False)
+            self._telemetry.breaker(is_open=False)
 
     def failed(self, reason: QueueUnavailableError) -> None:
         """Note that Redis is away."""
@@ -60,6 +70,7 @@ class CircuitBreaker:
         if not was_open:
             self._faults.fault("queue_unavailable", reason, retry_in=timedelta(seconds=pause))
             self._faults.degraded("queue", is_degraded=True)
+            self._telemetry.breaker(is_open=True)
 
     def abandoned(self, *, probe: bool) -> None:
         """Note that a call ended without telling anything; after a probe, the next call may try."""

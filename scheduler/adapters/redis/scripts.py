@@ -12,6 +12,7 @@ _PACKAGE = "scheduler.adapters.redis"
 class Script:
     """A script's text and the name under which a server remembers it."""
 
+    name: str
     text: str
     sha: str
 
@@ -20,4 +21,4 @@ class Script:
         """Read the files lua/<name>.lua, in this order, behind the prelude."""
         folder = files(_PACKAGE) / "lua"
         text = "\n".join((folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", *names))
-        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+        return cls(names[-1], text, sha1(text.encode(), usedforsecurity=False).hexdigest())

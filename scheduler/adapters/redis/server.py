@@ -17,7 +17,8 @@ from scheduler.application.deadline import remaining_seconds
 from scheduler.application.errors import QueueUnavailableError
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.randomness import Randomness
-from scheduler.application.ports.telemetry import FaultTelemetry
+from scheduler.application.ports.telemetry import FaultTelemetry, QueueTelemetry
+from scheduler.application.unobserved import UNOBSERVED
 
 T = TypeVar("T")
 
@@ -36,27 +37,29 @@ class RedisServer:
         clock: Clock,
         randomness: Randomness,
         faults: FaultTelemetry,
+        telemetry: QueueTelemetry = UNOBSERVED,
         keys: Keys | None = None,
         client_name: str = "scheduler",
     ) -> None:
         self.keys = keys or Keys()
-        self.breaker = CircuitBreaker(clock=clock, randomness=randomness, faults=faults)
+        self._telemetry = telemetry
+        self.breaker = CircuitBreaker(clock=clock, randomness=randomness, faults=faults, telemetry=telemetry)
         self._client = open_client(url, client_name=client_name)
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int] = ()) -> Any:  # noqa: ANN401 - a reply
         """Run a script, which the server may not know yet, or no longer."""
-        return await self._guarded(lambda: self._evaluate(script, keys, args))
+        return await self._guarded(script.name, lambda: self._evaluate(script, keys, args))
 
     async def try_writing(self) -> None:
         """Ask for a write that changes nothing: unlike PING it fails on a full server and on a replica."""
-        await self._guarded(lambda: self._client.set(self.keys.health, "", xx=True))
+        await self._guarded("write_probe", lambda: self._client.set(self.keys.health, "", xx=True))
 
     async def connect(self) -> AbstractConnection:
         """Open a connection of the caller's own, outside the pool."""
         pool = self._client.connection_pool
         connection: AbstractConnection = pool.connection_class(**pool.connection_kwargs)
         try:
-            await self._guarded(connection.connect)
+            await self._guarded("connect", connection.connect)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
@@ -73,11 +76,15 @@ class RedisServer:
         except NoScriptError:
             return await self._client.eval(script.text, len(keys), *keys, *args)
 
-    async def _guarded(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _guarded(self, operation: str, work: Callable[[], Awaitable[T]]) -> T:
         """Do the work unless Redis is away, and tell the breaker how it went."""
         if remaining_seconds() <= 0:
             raise QueueUnavailableError("no time is left to ask Redis")
         probe = self.breaker.admit()
+        with self._telemetry.call(operation):
+            return await self._tried(work, probe=probe)
+
+    async def _tried(self, work: Callable[[], Awaitable[T]], *, probe: bool) -> T:
         limit = min(remaining_seconds(), PROBE_SECONDS if probe else COMMAND_SECONDS)
         try:
             async with asyncio.timeout(limit):

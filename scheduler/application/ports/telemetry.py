@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -39,6 +40,10 @@ class WorkerTelemetry(Protocol):
     @abstractmethod
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         """Note a recorded result: the job as it now stands, and the attempt."""
+
+    @abstractmethod
+    def results_recorded(self, count: int) -> None:
+        """Note how many results went to the store together."""
 
     @abstractmethod
     def stale_result(self, attempt_id: AttemptId) -> None:
@@ -121,6 +126,10 @@ class ReaperTelemetry(Protocol):
     def depths(self, queue: QueueDepths | None, store: QueueStats, workers: int) -> None:
         """Set the gauges; `queue` is None while Redis is away."""
 
+    @abstractmethod
+    def expired_leases(self, workers: int) -> None:
+        """Set how many workers whose lease has ended are not closed yet."""
+
 
 class FaultTelemetry(Protocol):
     """Told by whoever meets a fault and goes on."""
@@ -140,3 +149,39 @@ class RpcTelemetry(Protocol):
     @abstractmethod
     def rpc_ended(self, method: str, status: str, seconds: float) -> None:
         """Count a call by its method's short name and its status name, and note how long it took."""
+
+
+class CallTelemetry(Protocol):
+    """Told by an adapter of its calls to a server: SQL or Redis. Operations are few, and named in the code."""
+
+    @abstractmethod
+    def call(self, operation: str) -> AbstractContextManager[None]:
+        """Enclose a call: note how long it took, and count it by its error when it raises one."""
+
+
+class StoreTelemetry(CallTelemetry, Protocol):
+    """Told by the adapter of the store."""
+
+    @abstractmethod
+    def repeated(self, operation: str, reason: str) -> None:
+        """Count a try that failed and is repeated."""
+
+    @abstractmethod
+    def connections(self, *, in_use: int, idle: int, waiting: int, limit: int) -> None:
+        """Set the numbers of connections, and of statements that wait for one."""
+
+
+class QueueTelemetry(CallTelemetry, Protocol):
+    """Told by the adapter of the queue."""
+
+    @abstractmethod
+    def breaker(self, *, is_open: bool) -> None:
+        """Set whether the queue counts as away."""
+
+
+class DependencyTelemetry(Protocol):
+    """Told of each probe of a dependency."""
+
+    @abstractmethod
+    def dependency(self, name: str, *, ok: bool) -> None:
+        """Set whether it answered."""

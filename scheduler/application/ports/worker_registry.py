@@ -40,5 +40,9 @@ class WorkerRegistry(Protocol):
         """Count workers that are open and whose lease has not expired."""
 
     @abstractmethod
+    async def count_expired(self) -> int:
+        """Count workers that are open and whose lease has expired: a reaper is to close them."""
+
+    @abstractmethod
     async def forget_closed(self, closed_before: timedelta) -> int:
         """Delete workers closed longer ago than that and holding no RUNNING job; return how many."""

@@ -37,6 +37,7 @@ class FinishJobs:
     async def _record(self, results: Sequence[AttemptResult]) -> None:
         changes = [self._change(result) for result in results]
         applied = await self._repository.apply(changes)
+        self._telemetry.results_recorded(len(results))
         accepted = [change for change in changes if change.job.id in applied]
         for result in results:
             if result.job.id not in applied:

@@ -28,6 +28,7 @@ class SampleDepths:
         stats = await self._reader.queue_stats()
         workers = await self._registry.count_open()
         self._telemetry.depths(await self._queue_depths(), stats, workers)
+        self._telemetry.expired_leases(await self._registry.count_expired())
 
     async def _queue_depths(self) -> QueueDepths | None:
         try:

@@ -95,7 +95,10 @@ class Container(containers.DeclarativeContainer):
     settings: providers.Provider[Settings] = common.settings
     resources: providers.Provider[Resources] = adapters.resources
     readiness: providers.Provider[ReadinessCheck] = providers.Singleton(
-        ReadinessCheck, dependencies=adapters.health_checks, clock=common.clock
+        ReadinessCheck,
+        dependencies=adapters.health_checks,
+        clock=common.clock,
+        telemetry=common.dependency_telemetry,
     )
     best_effort = providers.Singleton(BestEffortQueue, queue=adapters.queue, bus=adapters.bus, faults=common.faults)
     transitions = providers.Singleton(Transitions, repository=adapters.repository, ids=common.ids)

@@ -15,9 +15,11 @@ from scheduler.adapters.logging.reaper import LoggedReaper
 from scheduler.adapters.logging.stops import LoggedStops
 from scheduler.adapters.logging.worker import LoggedWorker
 from scheduler.adapters.prometheus.build_info import publish_build_info
+from scheduler.adapters.prometheus.calls import QueueMetrics, StoreMetrics
 from scheduler.adapters.prometheus.faults import FaultMetrics
 from scheduler.adapters.prometheus.handler_processes import HandlerProcessMetrics
 from scheduler.adapters.prometheus.metrics import Metrics
+from scheduler.adapters.prometheus.process import DependencyMetrics, LoopLagMetrics
 from scheduler.adapters.prometheus.reaper import ReaperMetrics
 from scheduler.adapters.prometheus.rpc import RpcMetrics
 from scheduler.adapters.prometheus.shared_files import SharedFiles
@@ -33,11 +35,14 @@ from scheduler.application.ports.handlers import HandlerLog, HandlerRegistry
 from scheduler.application.ports.ids import Ids
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import (
+    DependencyTelemetry,
     FaultTelemetry,
     HandlerProcessTelemetry,
+    QueueTelemetry,
     ReaperTelemetry,
     RpcTelemetry,
     StopTelemetry,
+    StoreTelemetry,
     SubmitTelemetry,
     WorkerTelemetry,
 )
@@ -55,6 +60,9 @@ RPC_METHODS = (
     "RequeueJob",
     "ListAttempts",
     "GetQueueStats",
+    "ListErrorGroups",
+    "RequeueJobs",
+    "PurgeJobs",
 )
 
 
@@ -118,6 +126,10 @@ class Common(containers.DeclarativeContainer):
         LoopServices, faults=faults, progress=progress, randomness=randomness
     )
 
+    store_telemetry: providers.Provider[StoreTelemetry] = providers.Singleton(StoreMetrics, metrics)
+    queue_telemetry: providers.Provider[QueueTelemetry] = providers.Singleton(QueueMetrics, metrics)
+    dependency_telemetry: providers.Provider[DependencyTelemetry] = providers.Singleton(DependencyMetrics, metrics)
+    loop_lag = providers.Singleton(LoopLagMetrics, metrics)
     rpc_telemetry: providers.Provider[RpcTelemetry] = providers.Singleton(RpcMetrics, metrics, methods=RPC_METHODS)
     submit_telemetry: providers.Provider[SubmitTelemetry] = providers.Singleton(SubmitMetrics, metrics)
     counted_worker: providers.Provider[WorkerTelemetry] = providers.Singleton(

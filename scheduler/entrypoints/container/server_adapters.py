@@ -32,6 +32,7 @@ from scheduler.application.ports.job_repository import JobRepository
 from scheduler.application.ports.job_sweeper import JobSweeper
 from scheduler.application.ports.queue_maintenance import QueueEpoch, QueueMaintenance
 from scheduler.application.ports.store_time import StoreTime
+from scheduler.application.ports.telemetry import StoreTelemetry
 from scheduler.application.ports.worker_registry import WorkerRegistry
 from scheduler.entrypoints.resources import LeaseConnection, Resources, ServerResources
 from scheduler.entrypoints.settings import Settings
@@ -43,9 +44,9 @@ def store_settings(settings: Settings, *, max_connections: int) -> StoreSettings
     return StoreSettings(url=settings.store_url, isolation=isolation, max_connections=max_connections)
 
 
-def _lease_connection(settings: Settings, statements: Statements) -> LeaseConnection:
+def _lease_connection(settings: Settings, statements: Statements, telemetry: StoreTelemetry) -> LeaseConnection:
     pool = ConnectionPool(store_settings(settings, max_connections=1), statements)
-    return LeaseConnection(SqlWorkerRegistry(Transactions(pool, statements)), pool)
+    return LeaseConnection(SqlWorkerRegistry(Transactions(pool, statements, telemetry=telemetry)), pool)
 
 
 class ServerAdapters(containers.DeclarativeContainer):
@@ -57,14 +58,15 @@ class ServerAdapters(containers.DeclarativeContainer):
     store_settings = providers.Singleton(
         store_settings, common.settings, max_connections=common.settings.provided.db_pool_size
     )
-    pool = providers.Singleton(ConnectionPool, store_settings, statements)
-    transactions = providers.Singleton(Transactions, pool, statements)
+    pool = providers.Singleton(ConnectionPool, store_settings, statements, telemetry=common.store_telemetry)
+    transactions = providers.Singleton(Transactions, pool, statements, telemetry=common.store_telemetry)
     redis = providers.Singleton(
         RedisServer,
         common.settings.provided.queue_url,
         clock=common.clock,
         randomness=common.randomness,
         faults=common.faults,
+        telemetry=common.queue_telemetry,
         keys=providers.Factory(Keys, common.settings.provided.redis_key_prefix),
     )
 
@@ -83,7 +85,7 @@ class ServerAdapters(containers.DeclarativeContainer):
         ServerResources, pool=pool, transactions=transactions, redis=redis
     )
     lease_connection: providers.Provider[LeaseConnection] = providers.Factory(
-        _lease_connection, common.settings, statements
+        _lease_connection, common.settings, statements, common.store_telemetry
     )
     store_health: providers.Provider[Dependency] = providers.Singleton(SqlDependency, transactions)
     queue_health: providers.Provider[Dependency] = providers.Singleton(RedisHealth, redis, common.clock)

@@ -1,3 +1,4 @@
+from asyncio import CancelledError
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -5,14 +6,17 @@ from functools import partial
 import pytest
 
 from scheduler.adapters.memory.fixed_clock import FixedClock
+from scheduler.adapters.prometheus.calls import QueueMetrics, StoreMetrics
 from scheduler.adapters.prometheus.faults import FaultMetrics
 from scheduler.adapters.prometheus.handler_processes import HandlerProcessMetrics
+from scheduler.adapters.prometheus.job_types import MAX_TYPES, OTHER_TYPES, JobTypes
 from scheduler.adapters.prometheus.metrics import Metrics
 from scheduler.adapters.prometheus.reaper import ReaperMetrics
 from scheduler.adapters.prometheus.rpc import RpcMetrics
 from scheduler.adapters.prometheus.submit import SubmitMetrics
 from scheduler.adapters.prometheus.worker import WorkerMetrics
 from scheduler.application.dto import QueueDepth, QueueStats
+from scheduler.application.errors import StoreUnavailableError
 from scheduler.application.ports.queue_maintenance import QueueDepths
 from scheduler.application.ports.telemetry import ProcessEnd
 from scheduler.domain.attempt import Attempt
@@ -304,3 +308,57 @@ def test_made_up_methods_share_one_series() -> None:
 
     assert value(metrics, "grpc_requests_total", method="other", status="UNIMPLEMENTED") == 2
     assert value(metrics, "grpc_request_duration_seconds_count", method="other") == 2
+
+
+def test_batches_are_measured() -> None:
+    metrics = Metrics()
+    SubmitMetrics(metrics).jobs_submitted([a_job()] * 3)
+    worker = WorkerMetrics(metrics, types=[])
+    worker.jobs_started([a_job()] * 4)
+    worker.results_recorded(5)
+
+    names = ("submit_batch_size", "claim_batch_size", "finish_batch_size")
+    assert [value(metrics, f"{name}_sum") for name in names] == [3, 4, 5]
+
+
+def test_failures_are_counted_by_type_and_outcome() -> None:
+    metrics = Metrics()
+    worker = WorkerMetrics(metrics, types=["noop"])
+    running = a_job(type="noop", max_attempts=1).start(a_worker_id(), NOW)
+    worker.attempt_ended(*ended(running, running.fail(a_failure(kind=FailureKind.TIMEOUT), LATER, 0.5)))
+
+    assert value(metrics, "job_failures_total", type="noop", reason="timed_out") == 1
+    assert value(metrics, "jobs_deadlettered_by_type_total", type="noop", reason="timed_out") == 1
+
+
+def test_types_that_clients_make_up_share_a_series_in_the_end() -> None:
+    types = JobTypes()
+
+    labels = [types.label(f"type-{number}") for number in range(MAX_TYPES + 1)]
+
+    assert labels == [*(f"type-{number}" for number in range(MAX_TYPES)), OTHER_TYPES]
+    assert JobTypes(["noop"]).label("type-1") == OTHER_TYPES
+
+
+def test_calls_to_the_store_are_timed_and_their_errors_counted_by_kind() -> None:
+    metrics = Metrics()
+    store = StoreMetrics(metrics)
+    with store.call("load"):
+        pass
+    with pytest.raises(StoreUnavailableError), store.call("load"):
+        raise StoreUnavailableError("gone")
+    store.connections(in_use=2, idle=1, waiting=4, limit=10)
+
+    assert value(metrics, "store_operation_seconds_count", operation="load") == 2
+    assert value(metrics, "store_errors_total", operation="load", kind="StoreUnavailableError") == 1
+    assert value(metrics, "store_pool_connections", state="in_use") == 2
+    assert value(metrics, "store_pool_waiting") == 4
+
+
+def test_a_call_that_is_cancelled_is_no_error() -> None:
+    metrics = Metrics()
+    with pytest.raises(CancelledError), QueueMetrics(metrics).call("claim"):
+        raise CancelledError
+
+    assert value(metrics, "redis_operation_seconds_count", operation="claim") == 1
+    assert value(metrics, "redis_errors_total", operation="claim") is None
