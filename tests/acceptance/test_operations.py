@@ -1,11 +1,15 @@
 """What operators see of the three processes."""
 
+import subprocess
+
 import pytest
 
+from scheduler.entrypoints.settings import Settings
 from scheduler.entrypoints.stack import Stack
 from tests.acceptance.load import Load, run_load
 from tests.acceptance.operations import await_ready, eventually, get, metric
 from tests.acceptance.processes import keep_running
+from tests.deploy.tools import tool
 
 pytestmark = pytest.mark.servers
 PROCESSES = ["api", "worker", "reaper"]
@@ -94,3 +98,26 @@ def test_the_reaper_shows_what_waits(stack: Stack, ports: dict[str, int]) -> Non
 
     run_load(stack, scenario)
     eventually(lambda: metric(ports["worker"], "worker_inflight_jobs") == 0)
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_every_process_times_its_calls_and_its_event_loop(ports: dict[str, int], process: str) -> None:
+    port = ports[process]
+    eventually(lambda: metric(port, "redis_operation_seconds_count") > 0)
+    eventually(lambda: metric(port, "event_loop_lag_seconds_count") > 0)
+
+    assert metric(port, "store_operation_seconds_count") > 0
+    assert metric(port, "store_pool_max_connections") == Settings().db_pool_size
+    assert metric(port, "store_pool_connections") >= 1
+    eventually(lambda: metric(port, "dependency_up", dependency="store") == 1)
+    eventually(lambda: metric(port, "dependency_up", dependency="redis") == 1)
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_promtool_accepts_what_a_process_shows(ports: dict[str, int], process: str) -> None:
+    shown = get(ports[process], "/metrics").body
+    checked = subprocess.run(
+        [tool("promtool"), "check", "metrics"], input=shown, capture_output=True, text=True, check=False
+    )
+
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
