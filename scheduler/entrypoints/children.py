@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from scheduler.entrypoints.pauses import Pauses
 from scheduler.entrypoints.settings import child_environment
 
 STOP_SECONDS = 60.0
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-STEADY_SECONDS = 60.0
-"""A child that lived this long counts as well: when it dies the pauses begin anew."""
-_MOST_DOUBLINGS = 10
 CANNOT_START = 1
 """The exit code of a process that has said in one line why it cannot do its work."""
 
@@ -32,15 +28,14 @@ class Child:
     module: str = "scheduler.entrypoints.cli"
     """The program."""
     _process: subprocess.Popen[bytes] | None = None
-    _started_at: float = 0.0
-    _failures: int = 0
+    _pauses: Pauses = field(default_factory=Pauses)
     _starts: int = 0
 
     def start(self) -> None:
         """Start it, with a pipe as standard input that nobody writes to: its end tells the child that we are gone."""
         command = [sys.executable, "-m", self.module, *self.arguments]
         environment = child_environment(**self.environment, SUPERVISED=1)
-        self._started_at = time.monotonic()
+        self._pauses.note_start()
         self._starts += 1
         if self.log is None:
             self._process = _spawn(command, environment, None)
@@ -59,16 +54,15 @@ class Child:
 
     def could_not_start(self) -> bool:
         """Tell whether its first run has ended soon, in an error. Later runs may meet an outage that passes."""
-        return self._starts == 1 and self.exit_code() == CANNOT_START and not self._is_steady()
+        return self._starts == 1 and self.exit_code() == CANNOT_START and not self._pauses.is_steady()
 
     def is_due(self) -> bool:
         """Tell whether a child that ended may be started again: at once if it was steady, else after a longer pause."""
-        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures, _MOST_DOUBLINGS))
-        return time.monotonic() - self._started_at >= pause
+        return self._pauses.are_over()
 
     def restart(self) -> None:
         """Start it again."""
-        self._failures = 0 if self._is_steady() else self._failures + 1
+        self._pauses.note_end()
         self._close_pipe()
         self.start()
 
@@ -87,9 +81,6 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._close_pipe()
-
-    def _is_steady(self) -> bool:
-        return time.monotonic() - self._started_at >= STEADY_SECONDS
 
     def _close_pipe(self) -> None:
         if self._process is not None and self._process.stdin is not None:

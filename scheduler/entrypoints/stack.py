@@ -13,6 +13,7 @@ from scheduler.adapters.embedded.ports import free_port, require_free
 from scheduler.adapters.http.probe import ask
 from scheduler.domain.errors import SchedulerError
 from scheduler.entrypoints.children import STOP_SECONDS, Child, stop_all
+from scheduler.entrypoints.kept_server import KeptServer
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
@@ -76,6 +77,7 @@ class Stack:
         self.ports = StackPorts.choose(grpc=grpc_port, metrics=metrics_port)
         self.postgres = EmbeddedPostgres(data_dir / "postgres")
         self.valkey = EmbeddedValkey(data_dir / "valkey")
+        self.servers = [KeptServer(self.postgres), KeptServer(self.valkey)]
         self._environment = environment or {}
         self._prepare = prepare
         self._stop_seconds = grace_seconds + STOP_SECONDS
@@ -103,8 +105,8 @@ class Stack:
         self.ports.require_free()
         self.log_directory.mkdir(parents=True, exist_ok=True)
         try:
-            self.postgres.start()
-            self.valkey.start()
+            for server in self.servers:
+                server.start()
             asyncio.run(Migrator(StoreSettings(url=self.postgres.url)).migrate())
             variables = {
                 "DATABASE_URL": self.postgres.url,

@@ -7,17 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from scheduler.adapters.embedded import EmbeddedServer
 from scheduler.adapters.handlers.discovery import find_handlers
 from scheduler.entrypoints.api import METRICS_PORT as API_METRICS_PORT
 from scheduler.entrypoints.api import serve_api
-from scheduler.entrypoints.children import restart_dead
+from scheduler.entrypoints.children import Child, restart_dead
 from scheduler.entrypoints.fleet import CHECK_SECONDS, stop_event
 from scheduler.entrypoints.handlers import check_handlers
 from scheduler.entrypoints.process import Backend, ProcessOptions
 from scheduler.entrypoints.reaper import serve_reaper
 from scheduler.entrypoints.serving import run_parts
 from scheduler.entrypoints.settings import Settings
-from scheduler.entrypoints.stack import HOST, Stack, StackError
+from scheduler.entrypoints.stack import HOST, Stack
 from scheduler.entrypoints.worker import serve_worker
 
 GRPC_PORT = 8081
@@ -70,13 +71,16 @@ def run_up(options: UpOptions, reporter: UpReporter) -> int:
 
 
 def _run_stack(stack: Stack, reporter: UpReporter) -> int:
+    def report(ended: Child | EmbeddedServer, exit_code: int) -> None:
+        reporter.restarted(ended.name, exit_code, ended.log)
+
     stopping = stop_event()
     with stack:
         reporter.ready(stack.address)
         while not stopping.wait(CHECK_SECONDS):
-            if not (stack.postgres.is_alive() and stack.valkey.is_alive()):
-                raise StackError(f"{stack.dead_process()} ended by itself")
-            restart_dead(stack.children, lambda child, code: reporter.restarted(child.name, code, child.log))
+            for server in stack.servers:
+                server.restart_if_dead(report)
+            restart_dead(stack.children, report)
     return 0
 
 

@@ -2,6 +2,14 @@
 
 from scheduler.adapters.embedded.errors import DirectoryInUseError, EmbeddedServerError, PortInUseError
 from scheduler.adapters.embedded.postgres import EmbeddedPostgres
+from scheduler.adapters.embedded.server import EmbeddedServer
 from scheduler.adapters.embedded.valkey import EmbeddedValkey
 
-__all__ = ["DirectoryInUseError", "EmbeddedPostgres", "EmbeddedServerError", "EmbeddedValkey", "PortInUseError"]
+__all__ = [
+    "DirectoryInUseError",
+    "EmbeddedPostgres",
+    "EmbeddedServer",
+    "EmbeddedServerError",
+    "EmbeddedValkey",
+    "PortInUseError",
+]

@@ -117,6 +117,10 @@ class EmbeddedServer(ABC):
         """Tell whether the server runs; False once it has ended, by itself or by us."""
         return self._process is not None and self._process.poll() is None
 
+    def exit_code(self) -> int | None:
+        """Return how it ended by itself; None while it runs and when it was not started."""
+        return None if self._process is None else self._process.poll()
+
     def __enter__(self) -> Self:
         self.start()
         return self

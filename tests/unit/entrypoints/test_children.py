@@ -11,8 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from scheduler.entrypoints import children
+from scheduler.entrypoints import children, pauses
 from scheduler.entrypoints.children import Child, restart_dead, stop_all
+from scheduler.entrypoints.pauses import Pauses
 from tests.unit.entrypoints.processes import eventually
 
 MODULE = "tests.unit.entrypoints.child"
@@ -29,7 +30,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(children, "time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(pauses, "time", SimpleNamespace(monotonic=clock.monotonic))
     return clock
 
 
@@ -47,7 +48,7 @@ def started() -> Iterator[list[Child]]:
 
 
 def child(mode: str, mark: Path, *, failures: int = 0, log: Path | None = None) -> Child:
-    return Child(name=mode, arguments=[mode, str(mark)], module=MODULE, log=log, _failures=failures)
+    return Child(name=mode, arguments=[mode, str(mark)], module=MODULE, log=log, _pauses=Pauses(failures))
 
 
 def says(mark: Path, word: str) -> bool:

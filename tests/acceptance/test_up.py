@@ -1,0 +1,68 @@
+"""`scheduler up` outlives its servers."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from scheduler.adapters.embedded.ports import free_port
+from tests.acceptance.operations import eventually
+from tests.support.ports import three_free_ports
+from tests.unit.cli.tool import PATIENCE_SECONDS, PROGRAM, Tool
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.skipif(sys.platform != "linux", reason="finds the servers through /proc"),
+]
+
+
+@contextmanager
+def up(folder: Path, log: Path) -> Iterator[Tool]:
+    """Run it; give its clients, and stop it as Ctrl-C does, which must end it with 0. What it says goes to the log."""
+    ports = [f"--grpc-port={free_port()}", f"--metrics-port={three_free_ports()}"]
+    command = [*PROGRAM, "up", f"--data-dir={folder}", *ports]
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as running:
+        try:
+            eventually(lambda: "; Ctrl-C stops" in log.read_text())
+            yield Tool(log.read_text().split()[2].rstrip(","))
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.wait(PATIENCE_SECONDS)
+    assert running.returncode == 0
+
+
+def valkey_in(folder: Path) -> int:
+    """Find the process that works in the folder."""
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and (entry / "cwd").readlink() == folder / "valkey":
+                return int(entry.name)
+    raise AssertionError("no Valkey is there")
+
+
+def postgres_in(folder: Path) -> int:
+    return int((folder / "postgres" / "pgdata" / "postmaster.pid").read_text().split()[0])
+
+
+def test_servers_that_are_killed_are_started_again_and_every_job_ends(tmp_path: Path) -> None:
+    folder, log = tmp_path / "data", tmp_path / "log"
+    with up(folder, log) as client:
+
+        def has_ended_well(job_id: str) -> bool:
+            ran = client("get", job_id, "--json")
+            return ran.code == 0 and (ran.document["state"], ran.document["attempts"]) == ("SUCCEEDED", 1)
+
+        jobs = [client.submit("noop", "--payload", '{"sleep_seconds": 3}'), client.submit("noop", "--at", "+4s")]
+        os.kill(valkey_in(folder), signal.SIGKILL)
+        jobs.append(client.submit("noop"))
+        eventually(lambda: "Valkey ended with exit code 137 and was started again" in log.read_text())
+
+        os.kill(postgres_in(folder), signal.SIGKILL)
+        eventually(lambda: "PostgreSQL ended with exit code 137 and was started again" in log.read_text())
+        assert valkey_in(folder)
+        eventually(lambda: all(map(has_ended_well, jobs)))
