@@ -34,6 +34,40 @@ demo: install ## Run a mixed load on real embedded servers, check the totals, st
 up: install ## Serve until Ctrl-C: embedded servers, api, worker and reaper
 	@$(BIN)/scheduler up $(ARGS)
 
+.PHONY: api worker reaper migrate
+api: install ## Run an api on the servers that the environment names
+	@$(BIN)/scheduler api $(ARGS)
+
+worker: install ## Run a worker on them
+	@$(BIN)/scheduler worker $(ARGS)
+
+reaper: install ## Run a reaper on them
+	@$(BIN)/scheduler reaper $(ARGS)
+
+migrate: install ## Bring the schema of their database up to date
+	@$(BIN)/scheduler migrate $(ARGS)
+
+# --- the stack of deploy/compose, with Docker --------------------------------------------------------------------------
+
+.PHONY: dev setup status logs teardown
+dev: ## Start everything in containers (docs/deployment.md)
+	@scripts/compose up --build --detach --wait
+	@scripts/compose ps
+
+setup: install ## Start CockroachDB and Redis alone, for make api and make worker
+	@scripts/compose up --detach --wait redis
+	@scripts/compose run --rm cockroach-init
+	@$(BIN)/scheduler migrate
+
+status: ## Show the containers
+	@scripts/compose ps --all
+
+logs: ## Follow the logs (SERVICE=worker)
+	@scripts/compose logs --follow --tail 100 $(SERVICE)
+
+teardown: ## Remove the containers and their data
+	@scripts/compose --profile cluster down --volumes --remove-orphans
+
 # --- check and test ---------------------------------------------------------------------------------------------------
 
 .PHONY: test check static lint types layers contract unit simulate
