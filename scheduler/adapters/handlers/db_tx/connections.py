@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import psycopg
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from scheduler.adapters.handlers.db_tx.outcome import TargetError, one_line
+from scheduler.adapters.handlers.db_tx.target_connection import TargetConnection
 from scheduler.domain.errors import SchedulerError
 
 DEFAULTS: Final[Mapping[str, int | str]] = {
@@ -36,11 +37,11 @@ class Connections:
         """Check the address: raises TargetAddressError."""
         self._conninfo = conninfo_of(url)
         self._slots = asyncio.Semaphore(size)
-        self._idle: list[AsyncConnection] = []
+        self._idle: list[TargetConnection] = []
         self._closed = False
 
     @asynccontextmanager
-    async def lend(self) -> AsyncIterator[AsyncConnection]:
+    async def lend(self) -> AsyncIterator[TargetConnection]:
         """Lend a connection whose transactions are SERIALIZABLE; what is not committed inside is rolled back.
 
         Waits for its turn as long as that takes. Raises TargetError when the target does not let us in.
@@ -64,14 +65,14 @@ class Connections:
         while self._idle:
             await self._idle.pop().close()
 
-    def _kept(self) -> AsyncConnection | None:
+    def _kept(self) -> TargetConnection | None:
         while self._idle:
             connection = self._idle.pop()
             if _is_usable(connection):
                 return connection
         return None
 
-    async def _take_back(self, connection: AsyncConnection) -> None:
+    async def _take_back(self, connection: TargetConnection) -> None:
         try:
             async with asyncio.timeout(RESET_SECONDS):
                 await _reset(connection)
@@ -95,17 +96,17 @@ def conninfo_of(url: str) -> str:
         raise TargetAddressError("must be a URL that libpq reads, postgresql://user@host/database?…") from None
 
 
-async def connect(conninfo: str) -> AsyncConnection:
+async def connect(conninfo: str) -> TargetConnection:
     """Connect. Raises TargetError."""
     try:
-        connection = await AsyncConnection.connect(conninfo, prepare_threshold=None)
+        connection = await TargetConnection.connect(conninfo, prepare_threshold=None)
     except psycopg.Error as error:
         raise TargetError(f"no connection to the target database: {one_line(error)}") from error
     await connection.set_isolation_level(IsolationLevel.SERIALIZABLE)
     return connection
 
 
-async def _reset(connection: AsyncConnection) -> None:
+async def _reset(connection: TargetConnection) -> None:
     """Leave nothing of this job to the next: settings, roles, temporary tables, locks of the session."""
     await connection.rollback()
     await connection.set_autocommit(True)
@@ -113,7 +114,7 @@ async def _reset(connection: AsyncConnection) -> None:
     await connection.set_autocommit(False)
 
 
-def _is_usable(connection: AsyncConnection) -> bool:
+def _is_usable(connection: TargetConnection) -> bool:
     """Tell whether the server has left the connection open, from what has arrived: no round trip."""
     try:
         connection.pgconn.consume_input()  # its last words, if any

@@ -24,19 +24,23 @@ class Effect:
     attempt_id: AttemptId
     attempt: int
     payload_hash: str
-    statement: Statement
+    statement: Statement | PermanentError
+    """What to run, or why it is refused: perhaps it was not when an earlier attempt took effect."""
 
     async def take(self, connection: AsyncConnection, *, seconds: float) -> "Taken":
         """Run the statement and commit it with the row that says so; or find the row of an earlier attempt.
 
         The row comes first: another attempt of the same job waits for it, and whatever the statement does, nothing of
         it can be committed without the row. Releasing the savepoint proves that the transaction is still the same: a
-        row can therefore not stay without the statement either. Raises PermanentError, TargetError, RepeatableError.
+        row can therefore not stay without the statement either. A statement that is refused does not run, and the claim
+        is gone with the transaction. Raises PermanentError, TargetError, RepeatableError.
         """
         with told_apart(Phase.CLAIM):
             await connection.execute(read_sql("limit_transaction"), {"limit": f"{int(seconds * 1000)}ms"})
             if not await self._claim(connection):
                 return self._found(await self._find(connection))
+            if isinstance(self.statement, PermanentError):
+                raise self.statement
             await connection.execute(SAVEPOINT)
         with told_apart(Phase.STATEMENT):
             rows = await count_rows(connection, self.statement)

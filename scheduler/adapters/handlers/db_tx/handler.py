@@ -10,7 +10,7 @@ from typing import Final
 from scheduler.adapters.handlers.db_tx.connections import Connections
 from scheduler.adapters.handlers.db_tx.effect import Effect, Taken
 from scheduler.adapters.handlers.db_tx.outcome import RepeatableError, TargetError
-from scheduler.adapters.handlers.db_tx.payload import read_payload
+from scheduler.adapters.handlers.db_tx.payload import Statement, read_payload
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.handlers import Handler, JobContext, PermanentError
 
@@ -51,7 +51,7 @@ class DbTxHandler(Handler):
             attempt_id=context.attempt_id,
             attempt=context.attempt,
             payload_hash=sha256((payload or "").encode()).hexdigest(),
-            statement=read_payload(payload, self._statements),
+            statement=_statement_or_refusal(payload, self._statements),
         )
         taken = await self._take(effect, self._target, context)
         if taken.earlier_attempt is not None:
@@ -81,6 +81,13 @@ class DbTxHandler(Handler):
 
     def _left(self, context: JobContext) -> float:
         return max(0.0, (context.deadline - self._clock.now()).total_seconds())
+
+
+def _statement_or_refusal(payload: str | None, allowed: Mapping[str, str] | None) -> Statement | PermanentError:
+    try:
+        return read_payload(payload, allowed)
+    except PermanentError as refusal:
+        return refusal
 
 
 def _pauses(draw: Callable[[], float]) -> Iterator[float]:
