@@ -117,13 +117,16 @@ measure-faults: install ## Cause each fault of docs/reliability.md once and prin
 
 # --- change -----------------------------------------------------------------------------------------------------------
 
-.PHONY: format proto lock bench bench-quick footprint clean distclean
+.PHONY: format proto dashboards lock bench bench-quick footprint clean distclean
 format: install ## Format the code and apply safe fixes
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format --quiet
 
 proto: install ## Generate the Python code of the wire contract
 	@$(PY) scripts/generate_proto.py
+
+dashboards: install ## Generate Grafana's dashboards from deploy/grafana/sources
+	@$(PY) scripts/generate_dashboards.py
 
 lock: install ## Resolve pyproject.toml into requirements/*.txt (ARGS=--upgrade for the newest)
 	@scripts/lock $(VENV) $(ARGS)
