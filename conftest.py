@@ -12,6 +12,7 @@ pytest_plugins = (
     "tests.acceptance.steps.lists",
     "tests.acceptance.steps.progress",
     "tests.acceptance.steps.refusals",
+    "tests.acceptance.steps.shop",
     "tests.acceptance.steps.submissions",
     "tests.acceptance.steps.time",
     "tests.acceptance.steps.watches",
