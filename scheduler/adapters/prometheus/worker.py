@@ -26,7 +26,7 @@ _STATUS_BY_STATE = {
 class WorkerMetrics(WorkerTelemetry):
     """Counts and times attempts; `types` are the job types that get a series of their own."""
 
-    def __init__(self, metrics: Metrics, *, types: Sequence[str]) -> None:
+    def __init__(self, metrics: Metrics, *, types: Sequence[str], slots: int) -> None:
         processed = metrics.counter("jobs_processed_total", "Recorded results of attempts.", "status")
         statuses = {status: processed.labels(status) for status in ("success", "failed", "retry")}
         self._processed = {state: statuses[status] for state, status in _STATUS_BY_STATE.items()}
@@ -42,6 +42,7 @@ class WorkerMetrics(WorkerTelemetry):
         self._ran, self._ran_other = _run_times(metrics, types)
         self._stale = metrics.counter("stale_results_total", "Results refused because their attempt was over.")
         self._inflight = metrics.gauge("worker_inflight_jobs", "Attempts that run now.", mode="livesum")
+        metrics.gauge("worker_slots", "Attempts that may run at once.", mode="livesum").set(slots)
         renewals = metrics.counter("lease_renewals_total", "Renewals of the worker's lease.", "result")
         self._renewals = {result: renewals.labels(result) for result in LEASE_RESULTS}
 

@@ -133,7 +133,7 @@ class Common(containers.DeclarativeContainer):
     rpc_telemetry: providers.Provider[RpcTelemetry] = providers.Singleton(RpcMetrics, metrics, methods=RPC_METHODS)
     submit_telemetry: providers.Provider[SubmitTelemetry] = providers.Singleton(SubmitMetrics, metrics)
     counted_worker: providers.Provider[WorkerTelemetry] = providers.Singleton(
-        WorkerMetrics, metrics, types=handlers.provided.types.call()
+        WorkerMetrics, metrics, types=handlers.provided.types.call(), slots=settings.provided.worker_pool_size
     )
     worker_telemetry: providers.Provider[WorkerTelemetry] = providers.Singleton(
         LoggedWorker, log, following=counted_worker

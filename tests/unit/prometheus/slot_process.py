@@ -17,7 +17,7 @@ from tests.support.builders import a_job
 def main(directory: Path, slot: int) -> None:
     metrics = Metrics(SharedFiles(directory, slot))
     submit = SubmitMetrics(metrics)
-    worker = WorkerMetrics(metrics, types=["noop"])
+    worker = WorkerMetrics(metrics, types=["noop"], slots=10)
     ReaperMetrics(metrics, clock=FixedClock())
     faults = FaultMetrics(metrics)
     calls = RpcMetrics(metrics, methods=["GetJob"])

@@ -42,7 +42,7 @@ def everything() -> Metrics:
     metrics = Metrics()
     publish_build_info(metrics, version="1.2.3")
     SubmitMetrics(metrics).submit_failed("InvalidFieldError")
-    WorkerMetrics(metrics, types=["noop"])
+    WorkerMetrics(metrics, types=["noop"], slots=10)
     HandlerProcessMetrics(metrics)
     StopMetrics(metrics, types=["noop"])
     ReaperMetrics(metrics, clock=FixedClock())

@@ -66,7 +66,7 @@ def test_failed_submissions_are_counted_by_error() -> None:
 def test_every_priority_is_there_before_anything_happened(priority: str) -> None:
     metrics = Metrics()
     SubmitMetrics(metrics)
-    WorkerMetrics(metrics, types=[])
+    WorkerMetrics(metrics, types=[], slots=10)
     ReaperMetrics(metrics, clock=FixedClock())
 
     of_priority = partial(value, metrics, priority=priority)
@@ -84,7 +84,7 @@ def test_a_success_is_counted_and_timed_under_its_type() -> None:
     metrics = Metrics()
     running = a_job(JobState.RUNNING, type="noop")
 
-    WorkerMetrics(metrics, types=["noop"]).attempt_ended(*ended(running, running.succeed(LATER)))
+    WorkerMetrics(metrics, types=["noop"], slots=10).attempt_ended(*ended(running, running.succeed(LATER)))
 
     assert value(metrics, "jobs_processed_total", status="success") == 1
     assert value(metrics, "job_processing_duration_seconds_sum", type="noop") == 3
@@ -95,7 +95,7 @@ def test_a_type_without_a_handler_is_timed_as_other() -> None:
     metrics = Metrics()
     running = a_job(JobState.RUNNING, type="made-up")
 
-    WorkerMetrics(metrics, types=["noop"]).attempt_ended(*ended(running, running.succeed(LATER)))
+    WorkerMetrics(metrics, types=["noop"], slots=10).attempt_ended(*ended(running, running.succeed(LATER)))
 
     assert value(metrics, "job_processing_duration_seconds_count", type="other") == 1
     assert value(metrics, "job_processing_duration_seconds_count", type="made-up") is None
@@ -116,7 +116,7 @@ def test_a_failure_is_counted_by_what_follows(
     metrics = Metrics()
     running = a_job(JobState.RUNNING, max_attempts=max_attempts, priority=Priority.LOW)
 
-    WorkerMetrics(metrics, types=[]).attempt_ended(*ended(running, running.fail(a_failure(kind), LATER, 0.5)))
+    WorkerMetrics(metrics, types=[], slots=10).attempt_ended(*ended(running, running.fail(a_failure(kind), LATER, 0.5)))
 
     assert value(metrics, "jobs_processed_total", status=status) == 1
     assert value(metrics, "jobs_retried_total", priority="low") == retried
@@ -128,7 +128,7 @@ def test_an_attempt_without_a_result_is_not_processed(end: Callable[[Job, dateti
     metrics = Metrics()
     running = a_job(JobState.RUNNING, type="noop")
 
-    WorkerMetrics(metrics, types=["noop"]).attempt_ended(*ended(running, end(running, LATER)))
+    WorkerMetrics(metrics, types=["noop"], slots=10).attempt_ended(*ended(running, end(running, LATER)))
 
     counts = [value(metrics, "jobs_processed_total", status=status) for status in ("success", "failed", "retry")]
     assert counts == [0, 0, 0]
@@ -139,7 +139,7 @@ def test_the_wait_in_the_queue_is_observed_by_priority() -> None:
     metrics = Metrics()
     started = a_job(priority=Priority.CRITICAL).start(a_worker_id(), LATER)
 
-    WorkerMetrics(metrics, types=[]).jobs_started([started, started])
+    WorkerMetrics(metrics, types=[], slots=10).jobs_started([started, started])
 
     assert value(metrics, "queue_latency_seconds_sum", priority="critical") == 6
     assert value(metrics, "queue_latency_seconds_bucket", priority="critical", le="2.5") == 0
@@ -150,14 +150,14 @@ def test_a_clock_that_runs_behind_makes_no_negative_wait() -> None:
     metrics = Metrics()
     started = a_job().start(a_worker_id(), NOW - SECOND)
 
-    WorkerMetrics(metrics, types=[]).jobs_started([started])
+    WorkerMetrics(metrics, types=[], slots=10).jobs_started([started])
 
     assert value(metrics, "queue_latency_seconds_sum", priority="default") == 0
 
 
 def test_buckets_reach_from_a_millisecond_to_ten_minutes() -> None:
     metrics = Metrics()
-    WorkerMetrics(metrics, types=["noop"])
+    WorkerMetrics(metrics, types=["noop"], slots=10)
 
     assert value(metrics, "job_processing_duration_seconds_bucket", type="noop", le="0.001") == 0
     assert value(metrics, "job_processing_duration_seconds_bucket", type="noop", le="600.0") == 0
@@ -165,7 +165,7 @@ def test_buckets_reach_from_a_millisecond_to_ten_minutes() -> None:
 
 def test_the_worker_shows_its_load_its_lease_and_refused_results() -> None:
     metrics = Metrics()
-    worker = WorkerMetrics(metrics, types=[])
+    worker = WorkerMetrics(metrics, types=[], slots=10)
 
     worker.inflight(7)
     worker.inflight(4)
@@ -173,6 +173,7 @@ def test_the_worker_shows_its_load_its_lease_and_refused_results() -> None:
     worker.stale_result(a_job(JobState.RUNNING).attempt_id)
 
     assert value(metrics, "worker_inflight_jobs") == 4
+    assert value(metrics, "worker_slots") == 10
     assert value(metrics, "lease_renewals_total", result="ok") == 1
     assert value(metrics, "lease_renewals_total", result="closed") == 0
     assert value(metrics, "stale_results_total") == 1
@@ -313,7 +314,7 @@ def test_made_up_methods_share_one_series() -> None:
 def test_batches_are_measured() -> None:
     metrics = Metrics()
     SubmitMetrics(metrics).jobs_submitted([a_job()] * 3)
-    worker = WorkerMetrics(metrics, types=[])
+    worker = WorkerMetrics(metrics, types=[], slots=10)
     worker.jobs_started([a_job()] * 4)
     worker.results_recorded(5)
 
@@ -323,12 +324,21 @@ def test_batches_are_measured() -> None:
 
 def test_failures_are_counted_by_type_and_outcome() -> None:
     metrics = Metrics()
-    worker = WorkerMetrics(metrics, types=["noop"])
+    worker = WorkerMetrics(metrics, types=["noop"], slots=10)
     running = a_job(type="noop", max_attempts=1).start(a_worker_id(), NOW)
     worker.attempt_ended(*ended(running, running.fail(a_failure(kind=FailureKind.TIMEOUT), LATER, 0.5)))
 
     assert value(metrics, "job_failures_total", type="noop", reason="timed_out") == 1
     assert value(metrics, "jobs_deadlettered_by_type_total", type="noop", reason="timed_out") == 1
+
+
+@pytest.mark.parametrize("reason", ["failed", "timed_out", "lost"])
+def test_failures_of_known_types_begin_at_zero_so_that_a_rate_sees_the_first(reason: str) -> None:
+    metrics = Metrics()
+    WorkerMetrics(metrics, types=["noop"], slots=10)
+
+    assert value(metrics, "job_failures_total", type="noop", reason=reason) == 0
+    assert value(metrics, "jobs_deadlettered_by_type_total", type="other", reason=reason) == 0
 
 
 def test_types_that_clients_make_up_share_a_series_in_the_end() -> None:
