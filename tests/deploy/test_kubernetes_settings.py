@@ -9,6 +9,7 @@ import pytest
 from scheduler.adapters.grpc import server as grpc_server
 from scheduler.adapters.grpc.servicer import SERVICE
 from scheduler.adapters.handlers.http_call.addresses import AddressPolicy
+from scheduler.adapters.handlers.process.pool import UNKILLABLE_SECONDS, PoolLimits
 from scheduler.application.worker.worker import CANCEL_SECONDS, RECORD_SECONDS
 from scheduler.entrypoints import api, lease_thread, reaper, runtime, worker
 from scheduler.entrypoints.settings import Settings
@@ -16,8 +17,6 @@ from tests.deploy.manifests import OVERLAYS, Manifest, container, named, pod, po
 from tests.deploy.tools import ROOT
 
 METRICS_PORTS = {"api": api.METRICS_PORT, "worker": worker.METRICS_PORT, "reaper": reaper.METRICS_PORT}
-HANDLER_PROCESS_SECONDS = 5.0
-"""From SIGTERM to SIGKILL of a handler's process."""
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
@@ -67,9 +66,10 @@ def test_a_pod_runs_the_part_that_it_is_named_after(overlay: str) -> None:
 @overlays
 def test_the_image_is_of_this_version_and_its_user(overlay: str) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    user = f"USER {10001}:{10001}"
+    user = "USER 10001:10001"
 
     assert user in (ROOT / "Dockerfile").read_text().splitlines()
+    assert f"load docker-image grpc-task-scheduler:{version}\n" in (ROOT / "docs" / "deployment.md").read_text()
     for name, workload in render(overlay).workloads().items():
         if name.startswith("scheduler-"):
             image = container(workload)["image"]
@@ -93,7 +93,8 @@ def test_probes_ask_what_the_program_answers(overlay: str) -> None:
 def test_a_pod_is_given_longer_to_end_than_its_process_may_take(overlay: str) -> None:
     found = render(overlay)
     grace = float(found.config()["GRACE_SECONDS"])
-    worst_worker = CANCEL_SECONDS + RECORD_SECONDS + HANDLER_PROCESS_SECONDS + lease_thread.STOP_SECONDS
+    handler_processes = PoolLimits().grace.total_seconds() + UNKILLABLE_SECONDS
+    worst_worker = CANCEL_SECONDS + RECORD_SECONDS + handler_processes + lease_thread.STOP_SECONDS
     worst = {"api": grpc_server.ABORT_SECONDS, "worker": worst_worker, "reaper": 0.0}
 
     assert grace == defaults().grace_seconds
