@@ -20,9 +20,18 @@ def test_workers_are_scaled_by_metrics_that_exist_in_their_namespace() -> None:
     documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
 
     for query in queries().values():
-        (metric,) = re.findall(r"\w+(?={)", query)
-        assert metric in documented
-        assert re.findall(r"{(.*)}", query) == [f'namespace="{named(namespace)}"']
+        metrics = re.findall(r"(\w+){(.*?)}", query)
+        assert metrics
+        for metric, labels in metrics:
+            assert metric in documented
+            assert labels == f'namespace="{named(namespace)}"'
+
+
+def test_workers_are_added_before_all_slots_are_busy() -> None:
+    triggers = render("production").one("ScaledObject", "scheduler-worker")["spec"]["triggers"]
+
+    (busy,) = (each for each in triggers if each["name"] == "busy-slots")
+    assert 0.5 < float(busy["metadata"]["threshold"]) < 1
 
 
 def test_prometheus_accepts_the_queries(tmp_path: Path) -> None:

@@ -104,14 +104,6 @@ def test_a_pod_is_given_longer_to_end_than_its_process_may_take(overlay: str) ->
         assert pod(deployment)["terminationGracePeriodSeconds"] > longest
 
 
-def test_workers_are_added_before_all_slots_are_busy() -> None:
-    found = render("production")
-    triggers = {each["name"]: each for each in found.one("ScaledObject", "scheduler-worker")["spec"]["triggers"]}
-
-    slots = int(found.config()["WORKER_POOL_SIZE"])
-    assert slots / 2 < float(triggers["busy-slots"]["metadata"]["threshold"]) < slots
-
-
 @overlays
 def test_no_pod_may_do_more_on_the_network_than_a_policy_says(overlay: str) -> None:
     policy = render(overlay).policy("default-deny")
