@@ -10,15 +10,17 @@ from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
 from scheduler.domain.progress import Progress
 from scheduler.domain.state import JobState
+from scheduler.domain.trace import TraceContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job to store for the first time, with its payload."""
+    """A job to store for the first time, with its payload and the trace in which it was submitted."""
 
     job: Job
     payload: str | None
     op_id: OpId
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class JobDetails:
     job: Job
     payload: str | None
     result: str | None = None
+    trace: TraceContext | None = None
+    """In which it was submitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +164,8 @@ class StartedJob:
 
     job: Job
     payload: str | None
+    trace: TraceContext | None = None
+    """In which it was submitted."""
 
     @property
     def attempt_id(self) -> AttemptId:

@@ -9,6 +9,7 @@ from scheduler.domain.ids import OpId
 from scheduler.domain.job import Job
 from scheduler.domain.progress import Progress
 from scheduler.domain.retry import Failure
+from scheduler.domain.trace import TraceContext
 
 _RESULTS = UUID("6f1d3c5e-8a0b-4c53-9d27-1e0f5a7b9c24")
 
@@ -35,6 +36,8 @@ class AttemptResult:
     draw: float
     progress: Progress | None = None
     """What the attempt said last."""
+    trace: TraceContext | None = None
+    """In which it ran."""
 
     @property
     def result(self) -> str | None:

@@ -10,6 +10,7 @@ from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import JobId, OpId
 from scheduler.domain.job import Job
 from scheduler.domain.submission import Submission
+from scheduler.domain.trace import TraceContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class NamedSubmission:
     submission: Submission
     job_id: JobId
     op_id: OpId
+    trace: TraceContext | None = None
 
     @property
     def expects_repeats(self) -> bool:
@@ -110,7 +112,7 @@ class _Draft:
         )
         self._own.add([name])
         self.taken.append(name)
-        self.new_jobs.append(NewJob(job=job, payload=item.submission.payload, op_id=item.op_id))
+        self.new_jobs.append(NewJob(job=job, payload=item.submission.payload, op_id=item.op_id, trace=item.trace))
         self.created.append(job)
 
     def _found(self, job: Job, item: NamedSubmission, holder: TakenName) -> SubmitOutcome:

@@ -19,6 +19,7 @@ from tests.support.builders import (
     a_job,
     a_job_id,
     a_new_job,
+    a_trace,
     a_worker_id,
     an_op_id,
 )
@@ -89,6 +90,16 @@ def test_a_payload_of_one_mebibyte_is_kept(run: Run, store: StoreBackend) -> Non
     run(store.repository.add_all([a_new_job(job, payload)]))
 
     assert run(store.repository.load_details([job.id]))[job.id].payload == payload
+
+
+def test_a_job_keeps_the_trace_in_which_it_was_submitted(run: Run, store: StoreBackend) -> None:
+    traces = [a_trace(), a_trace("vendor=1,other=a b"), None]
+    news = [a_new_job(trace=trace) for trace in traces]
+
+    run(store.repository.add_all(news))
+
+    loaded = run(store.repository.load_details([new.job.id for new in news]))
+    assert [loaded[new.job.id].trace for new in news] == traces
 
 
 def test_adding_and_loading_nothing_is_fine(run: Run, store: StoreBackend) -> None:

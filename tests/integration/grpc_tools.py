@@ -44,6 +44,7 @@ from scheduler.domain.events import JobChanged, JobProgressed
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job, ended_attempt
 from scheduler.domain.progress import Progress
+from scheduler.domain.trace import TraceContext
 from tests.support.backends import eventually
 from tests.support.builders import a_failure, a_worker_id, an_op_id
 from tests.support.memory import fixed_clock_backends
@@ -231,6 +232,11 @@ class Api:
         """Read a job behind the server's back."""
         (job,) = (await self.store.repository.load([JobId(UUID(job_id))])).values()
         return job
+
+    async def trace(self, job_id: str) -> TraceContext | None:
+        """Read a job's trace behind the server's back."""
+        (details,) = (await self.store.repository.load_details([JobId(UUID(job_id))])).values()
+        return details.trace
 
 
 def over_loopback(

@@ -67,6 +67,7 @@ def tell_context(_: None, context: JobContext) -> dict[str, object]:
         "worker_id": context.worker_id,
         "deadline": context.deadline,
         "cancelled": context.cancelled,
+        "trace": [context.traceparent, context.tracestate],
     }
 
 

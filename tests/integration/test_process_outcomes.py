@@ -1,6 +1,7 @@
 """What an attempt in a handler process comes to: the same as in the worker, and an error when the process dies."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scheduler.domain.retry import Failure, FailureKind
 from scheduler.domain.state import JobState
 from tests.integration import process_jobs
 from tests.integration.process_tools import Bench, run
-from tests.support.builders import NOW, a_job
+from tests.support.builders import NOW, a_job, a_trace
 
 
 @pytest.mark.parametrize("definition", [process_jobs.greet, process_jobs.greet_async])
@@ -45,11 +46,12 @@ def test_a_bad_payload_fails_for_good_and_names_the_field() -> None:
 
 
 def test_the_context_is_that_of_the_attempt() -> None:
-    job = a_job(JobState.RUNNING, type="context", version=7, attempts=2)
+    job, trace = a_job(JobState.RUNNING, type="context", version=7, attempts=2), a_trace("vendor=1")
 
     async def scenario(bench: Bench) -> None:
         handler = ProcessHandler(module=process_jobs.__name__, job_type="context", pool=bench.pool)
-        assert json.loads(await handler.run(None, bench.context(job)) or "") == {
+        context = replace(bench.context(job), trace=trace)
+        assert json.loads(await handler.run(None, context) or "") == {
             "job_id": str(job.id),
             "fence": 7,
             "job_type": "context",
@@ -58,6 +60,7 @@ def test_the_context_is_that_of_the_attempt() -> None:
             "worker_id": str(job.worker_id),
             "deadline": NOW.isoformat().replace("+00:00", "Z"),
             "cancelled": False,
+            "trace": [trace.traceparent, "vendor=1"],
         }
 
     run(scenario)

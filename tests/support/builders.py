@@ -14,6 +14,7 @@ from scheduler.domain.progress import Progress
 from scheduler.domain.retry import Failure, FailureKind, RetryPolicy
 from scheduler.domain.state import FINAL_STATES, JobState
 from scheduler.domain.submission import Submission
+from scheduler.domain.trace import TraceContext
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -135,9 +136,16 @@ def a_failure(
     return Failure(kind=kind, error=error, retry_after=retry_after)
 
 
-def a_new_job(job: Job | None = None, payload: str | None = None, op_id: OpId | None = None) -> NewJob:
+def a_trace(state: str = "") -> TraceContext:
+    """Return a trace in which a job may be submitted."""
+    return TraceContext(trace_id=uuid4().hex, span_id=uuid4().hex[:16], state=state)
+
+
+def a_new_job(
+    job: Job | None = None, payload: str | None = None, op_id: OpId | None = None, trace: TraceContext | None = None
+) -> NewJob:
     """Wrap a job to be stored, a queued one unless given."""
-    return NewJob(job=job or a_job(), payload=payload, op_id=op_id or an_op_id())
+    return NewJob(job=job or a_job(), payload=payload, op_id=op_id or an_op_id(), trace=trace)
 
 
 def a_change(

@@ -56,6 +56,8 @@ def new_job_columns(batch: Sequence[NewJob]) -> Columns:
         "last_outcome": words([job.last_outcome for job in jobs]),
         "last_error": texts([job.last_error for job in jobs]),
         "error_fingerprint": texts([job.error_fingerprint for job in jobs]),
+        "traceparent": texts([None if new.trace is None else new.trace.traceparent for new in news]),
+        "tracestate": texts([None if new.trace is None else new.trace.state for new in news]),
         **label_columns(labels),
     }
 

@@ -13,6 +13,7 @@ from scheduler.application.ports.job_repository import JobRepository
 from scheduler.application.ports.telemetry import FaultTelemetry
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
+from scheduler.domain.trace import TraceContext
 
 
 class SqlJobRepository(JobRepository):
@@ -77,5 +78,6 @@ def _taken(row: TupleRow) -> TakenName:
 
 
 def _details(job: Job, row: TupleRow) -> JobDetails:
-    payload, result = row[JOB_COLUMNS:]
-    return JobDetails(job=job, payload=payload, result=result)
+    payload, result, traceparent, tracestate = row[JOB_COLUMNS:]
+    trace = None if traceparent is None else TraceContext.parse(traceparent, tracestate or "")
+    return JobDetails(job=job, payload=payload, result=result, trace=trace)

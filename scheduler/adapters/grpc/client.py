@@ -27,11 +27,14 @@ from scheduler.adapters.grpc.client_views import (
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import SchedulerServiceStub
 from scheduler.adapters.grpc.servicer import SERVICE
+from scheduler.adapters.grpc.trace_metadata import write_trace
+from scheduler.application.current_trace import current_trace
 from scheduler.application.dead_letters import EndedFilter
 from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.ids import JobId
 from scheduler.domain.submission import Submission
+from scheduler.domain.trace import TraceContext
 
 _GONE = frozenset({"UNAVAILABLE", "CANCELLED"})
 """Statuses of a call whose server went away. A stopping server may say CANCELLED; our own cancels never get here."""
@@ -91,15 +94,22 @@ def _channel_options(patience: Patience) -> Sequence[tuple[str, str | int]]:
 class SchedulerClient:
     """Calls the service at `address` (host:port). Every method raises ClientError.
 
-    A call whose server is away is repeated; submits carry ids drawn here, so that a repeat creates no second job.
+    A call whose server is away is repeated; submits carry ids drawn here, so that a repeat creates no second job, and
+    the trace in which they are made.
     """
 
     def __init__(
-        self, address: str, *, patience: Patience | None = None, draw: Callable[[], float] = random.random
+        self,
+        address: str,
+        *,
+        patience: Patience | None = None,
+        draw: Callable[[], float] = random.random,
+        trace: Callable[[], TraceContext | None] = current_trace,
     ) -> None:
         self._address = address
         self._patience = patience or Patience()
         self._draw = draw
+        self._trace = trace
         self._channel: grpc.aio.Channel | None = None
         self._open_stub: SchedulerServiceStub | None = None
 
@@ -121,7 +131,9 @@ class SchedulerClient:
         command = SubmitCommand(submission=submission, job_id=job_id or JobId(uuid4()))
         request = pb.SubmitJobRequest(job=mapping.job_message(command))
         with client_errors():
-            response = await self._stub.SubmitJob(request, timeout=self._patience.seconds)
+            response = await self._stub.SubmitJob(
+                request, timeout=self._patience.seconds, metadata=write_trace(self._trace())
+            )
         return _as_created(response, ours=None if job_id else command.job_id)
 
     async def submit_many(self, commands: Sequence[SubmitCommand]) -> Sequence[SubmittedJob]:
@@ -129,7 +141,9 @@ class SchedulerClient:
         named = [replace(command, job_id=command.job_id or JobId(uuid4())) for command in commands]
         request = pb.SubmitJobsRequest(jobs=map(mapping.job_message, named))
         with client_errors():
-            response = await self._stub.SubmitJobs(request, timeout=self._patience.seconds)
+            response = await self._stub.SubmitJobs(
+                request, timeout=self._patience.seconds, metadata=write_trace(self._trace())
+            )
         drawn = [None if command.job_id else name.job_id for command, name in zip(commands, named, strict=True)]
         return [_as_created(result, ours=ours) for result, ours in zip(response.results, drawn, strict=True)]
 

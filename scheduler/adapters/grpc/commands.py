@@ -21,6 +21,7 @@ from scheduler.domain.errors import InvalidFieldError
 from scheduler.domain.ids import JobId
 from scheduler.domain.retry import RetryPolicy
 from scheduler.domain.submission import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, MAX_LABELS, Submission
+from scheduler.domain.trace import TraceContext
 
 MAX_BATCH_JOBS = 1000
 MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -40,26 +41,28 @@ def job_id(text: str, field: str = "job_id") -> JobId:
     return JobId(UUID(text))
 
 
-def single_submit(request: pb.SubmitJobRequest) -> Sequence[SubmitCommand]:
+def single_submit(request: pb.SubmitJobRequest, trace: TraceContext | None = None) -> SubmitCommand:
     """Read the one job of a SubmitJob."""
     if not request.HasField("job"):
         raise InvalidFieldError("job", "is required")
-    return [submit_command(request.job, "job")]
+    return submit_command(request.job, "job", trace)
 
 
-def batch_submit(request: pb.SubmitJobsRequest) -> Sequence[SubmitCommand]:
+def batch_submit(request: pb.SubmitJobsRequest, trace: TraceContext | None = None) -> Sequence[SubmitCommand]:
     """Read the jobs of a SubmitJobs, within its limits."""
     if not 1 <= len(request.jobs) <= MAX_BATCH_JOBS:
         raise InvalidFieldError("jobs", f"must be 1 to {MAX_BATCH_JOBS}, are {len(request.jobs)}")
     if request.ByteSize() > MAX_BATCH_BYTES:
         raise InvalidFieldError("jobs", f"must be at most {MAX_BATCH_BYTES} bytes together, are {request.ByteSize()}")
-    return [submit_command(job, f"jobs[{index}]") for index, job in enumerate(request.jobs)]
+    return [submit_command(job, f"jobs[{index}]", trace) for index, job in enumerate(request.jobs)]
 
 
-def submit_command(job: pb.Job, path: str) -> SubmitCommand:
+def submit_command(job: pb.Job, path: str, trace: TraceContext | None = None) -> SubmitCommand:
     """Read a job that lies at `path` in its request."""
     with fields_of(path):
-        return SubmitCommand(submission=_submission(job), job_id=job_id(job.job_id) if job.job_id else None)
+        return SubmitCommand(
+            submission=_submission(job), job_id=job_id(job.job_id) if job.job_id else None, trace=trace
+        )
 
 
 def _submission(job: pb.Job) -> Submission:

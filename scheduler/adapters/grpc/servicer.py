@@ -10,6 +10,7 @@ from scheduler.adapters.grpc.fields import fields_of
 from scheduler.adapters.grpc.mutations import Mutations
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import SchedulerServiceServicer
+from scheduler.adapters.grpc.trace_metadata import HasMetadata, read_trace
 from scheduler.application.use_cases.cancel_job import CancelJob
 from scheduler.application.use_cases.delete_jobs import DeleteJobs
 from scheduler.application.use_cases.get_job import GetJob
@@ -51,14 +52,16 @@ class SchedulerServicer(SchedulerServiceServicer):
         self._use_cases = use_cases
         self._mutations = mutations
 
-    async def SubmitJob(self, request: pb.SubmitJobRequest, _context: object) -> pb.SubmitJobResponse:
+    async def SubmitJob(self, request: pb.SubmitJobRequest, context: HasMetadata) -> pb.SubmitJobResponse:
         """Store one job."""
-        (outcome,) = await self._use_cases.submit_jobs.execute(commands.single_submit(request))
+        command = commands.single_submit(request, read_trace(context))
+        (outcome,) = await self._use_cases.submit_jobs.execute([command])
         return views.submit_response(outcome)
 
-    async def SubmitJobs(self, request: pb.SubmitJobsRequest, _context: object) -> pb.SubmitJobsResponse:
+    async def SubmitJobs(self, request: pb.SubmitJobsRequest, context: HasMetadata) -> pb.SubmitJobsResponse:
         """Store a batch."""
-        return views.submit_responses(await self._use_cases.submit_jobs.execute(commands.batch_submit(request)))
+        batch = commands.batch_submit(request, read_trace(context))
+        return views.submit_responses(await self._use_cases.submit_jobs.execute(batch))
 
     async def GetJob(self, request: pb.GetJobRequest, _context: object) -> pb.JobStatus:
         """Show one job."""

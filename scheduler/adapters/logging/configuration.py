@@ -6,9 +6,10 @@ from typing import Literal, TextIO
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from scheduler.adapters.logging.redaction import redact
+from scheduler.application.current_trace import current_trace
 
 LogFormat = Literal["json", "console"]
 # Chatty below WARNING, about nothing that an operator can act on, and two of them about header values.
@@ -40,10 +41,19 @@ def _enrichers() -> list[Processor]:
     """Return what must run while the caller's context is there."""
     return [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+
+
+def _add_trace(_log: object, _method: str, line: EventDict) -> EventDict:
+    """Name the trace on whose behalf something is logged, unless the line does."""
+    trace = current_trace()
+    if trace is not None:
+        line.setdefault("trace_id", trace.trace_id)
+    return line
 
 
 def _formatter(log_format: LogFormat, *, colors: bool) -> ProcessorFormatter:

@@ -33,7 +33,15 @@ class MemoryJobRepository(JobRepository):
             if _any_taken(data, jobs):
                 raise DuplicateJobsError
             for new in jobs:
-                data.put(JobRow(job=new.job, payload=new.payload, op_id=new.op_id, created_op_id=new.op_id))
+                data.put(
+                    JobRow(
+                        job=new.job,
+                        payload=new.payload,
+                        op_id=new.op_id,
+                        created_op_id=new.op_id,
+                        trace=new.trace,
+                    )
+                )
 
     async def load(self, ids: Sequence[JobId]) -> Mapping[JobId, Job]:
         """Return the jobs that exist."""
@@ -43,8 +51,7 @@ class MemoryJobRepository(JobRepository):
     async def load_details(self, ids: Sequence[JobId]) -> Mapping[JobId, JobDetails]:
         """Return the jobs that exist, with payloads and results."""
         async with self._store.statement() as data:
-            rows = _rows(data, ids)
-            return {row.job.id: JobDetails(job=row.job, payload=row.payload, result=row.result) for row in rows}
+            return {row.job.id: _details(row) for row in _rows(data, ids)}
 
     async def apply(self, changes: Sequence[Change]) -> frozenset[JobId]:
         """Store each transition whose job is still at the version before it; return the ids that now stand so."""
@@ -61,6 +68,10 @@ class MemoryJobRepository(JobRepository):
 
 def _rows(data: MemoryData, ids: Sequence[JobId]) -> Iterator[JobRow]:
     return (data.jobs[job_id] for job_id in dict.fromkeys(ids) if job_id in data.jobs)
+
+
+def _details(row: JobRow) -> JobDetails:
+    return JobDetails(job=row.job, payload=row.payload, result=row.result, trace=row.trace)
 
 
 def _taken(row: JobRow) -> TakenName:

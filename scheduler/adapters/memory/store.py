@@ -14,6 +14,7 @@ from scheduler.application.ports.clock import Clock
 from scheduler.domain.attempt import Attempt
 from scheduler.domain.ids import Fence, JobId, OpId, WorkerId
 from scheduler.domain.job import Job
+from scheduler.domain.trace import TraceContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class JobRow:
     result: str | None = None
     op_id: OpId
     created_op_id: OpId
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

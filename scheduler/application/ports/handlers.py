@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import AttemptId, Fence, JobId, WorkerId
+from scheduler.domain.trace import TraceContext
 
 
 class HandlerLog(Protocol):
@@ -84,6 +85,8 @@ class JobContext:
     worker_id: WorkerId
     deadline: datetime
     """When the attempt runs out of time."""
+    trace: TraceContext | None = None
+    """Where the attempt's work belongs; handlers use `traceparent`. None: in a trace of the job's own."""
     log: HandlerLog = field(default_factory=SilentLog)
     """Without the fields that name the attempt; handlers use `logger`."""
     cancellation: threading.Event = field(default_factory=threading.Event)
@@ -110,8 +113,28 @@ class JobContext:
 
     @property
     def logger(self) -> HandlerLog:
-        """Return a log whose lines name the job, its type and the attempt."""
-        return self.log.bind(job_id=str(self.job_id), job_type=self.job_type, attempt=self.attempt, fence=self.fence)
+        """Return a log whose lines name the job, its type, the attempt and its trace."""
+        return self.log.bind(
+            job_id=str(self.job_id),
+            job_type=self.job_type,
+            attempt=self.attempt,
+            fence=self.fence,
+            trace_id=self._trace.trace_id,
+        )
+
+    @property
+    def traceparent(self) -> str:
+        """Return the W3C header by which a call that the handler makes becomes part of the job's trace."""
+        return self._trace.traceparent
+
+    @property
+    def tracestate(self) -> str:
+        """Return the header that goes with `traceparent`; empty: none does."""
+        return self._trace.state
+
+    @property
+    def _trace(self) -> TraceContext:
+        return self.trace or TraceContext.of_attempt(self.attempt_id)
 
     @property
     def cancelled(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scheduler.application.best_effort import BestEffortQueue
+from scheduler.application.current_trace import in_trace
 from scheduler.application.dto import Change
 from scheduler.application.outcomes import AttemptResult
 from scheduler.application.ports.job_repository import JobRepository
@@ -38,15 +39,18 @@ class FinishJobs:
         changes = [self._change(result) for result in results]
         applied = await self._repository.apply(changes)
         self._telemetry.results_recorded(len(results))
-        accepted = [change for change in changes if change.job.id in applied]
-        for result in results:
-            if result.job.id not in applied:
-                self._telemetry.stale_result(result.job.attempt_id)
-        for job, attempt in [(change.job, change.ended) for change in accepted if change.ended is not None]:
-            self._telemetry.attempt_ended(job, attempt)
-        jobs = [change.job for change in accepted]
+        for result, change in zip(results, changes, strict=True):
+            with in_trace(result.trace):
+                self._tell(result, change, accepted=change.job.id in applied)
+        jobs = [change.job for change in changes if change.job.id in applied]
         await self._queue.enqueue(jobs)
         await self._queue.announce(jobs)
+
+    def _tell(self, result: AttemptResult, change: Change, *, accepted: bool) -> None:
+        if not accepted:
+            self._telemetry.stale_result(result.job.attempt_id)
+        elif change.ended is not None:
+            self._telemetry.attempt_ended(change.job, change.ended)
 
     def _change(self, result: AttemptResult) -> Change:
         return self._transitions.change(result.job, result.decide(), result=result.result, op_id=result.op_id)

@@ -95,7 +95,7 @@ class StartJobs:
         applied = await self._repository.apply(changes)
         started = {change.job.id: change.job for change in changes if change.job.id in applied}
         return [
-            StartedJob(job=started[job_id], payload=found[job_id].payload)
+            StartedJob(job=started[job_id], payload=found[job_id].payload, trace=found[job_id].trace)
             for entry in entries
             if (job_id := entry.job_id) in started
         ]

@@ -17,6 +17,7 @@ from scheduler.application.submission_plan import NamedSubmission, SubmissionPla
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import JobId
 from scheduler.domain.submission import Submission
+from scheduler.domain.trace import TraceContext
 
 STORE_SECONDS = 5.0
 """One flush serves callers with different deadlines: it has its own."""
@@ -29,6 +30,8 @@ class SubmitCommand:
 
     submission: Submission
     job_id: JobId | None = None
+    trace: TraceContext | None = None
+    """In which it is submitted."""
 
 
 class SubmitJobs:
@@ -59,6 +62,7 @@ class SubmitJobs:
             submission=command.submission,
             job_id=command.job_id or self._ids.job_id(),
             op_id=self._ids.op_id(),
+            trace=command.trace,
         )
 
     async def _flush(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from scheduler.application.current_trace import current_trace, in_trace
 from scheduler.application.dto import StartedJob
 from scheduler.application.errors import OverloadedError, StoreRejectedError, StoreUnavailableError
 from scheduler.application.group_commit import FlushLimits, GroupCommit, byte_length
@@ -71,10 +72,11 @@ class AttemptRunner:
         attempt = RunningAttempt(started, overdue_at=overdue_at)
         self._table.add(attempt)
         self._telemetry.inflight(len(self._table))
-        if attempt.stop_reason is None:
-            context = self._context(attempt, worker_id)
-            attempt.begin(asyncio.create_task(self._run_job.execute(started, context)))
-        task = asyncio.create_task(self._live(attempt))
+        with in_trace(started.trace):
+            if attempt.stop_reason is None:
+                context = self._context(attempt, worker_id)
+                attempt.begin(asyncio.create_task(self._run_job.execute(started, context)))
+            task = asyncio.create_task(self._live(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -121,6 +123,7 @@ class AttemptRunner:
             ended_at=self._clock.now(),
             draw=self._randomness.draw(),
             progress=self._progress.hand_over(attempt.started.attempt_id),
+            trace=current_trace(),
         )
 
     async def _record_or_fail(self, result: AttemptResult) -> None:
@@ -140,6 +143,7 @@ class AttemptRunner:
             max_attempts=job.max_attempts,
             worker_id=worker_id,
             deadline=job.updated_at + job.timeout,
+            trace=attempt.started.trace,
             log=self._log,
             cancellation=attempt.cancellation,
             report_progress=self._progress.open(job.attempt_id),

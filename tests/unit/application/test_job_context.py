@@ -1,10 +1,15 @@
 """What a handler gets, where nobody follows its attempt."""
 
+from dataclasses import replace
+from typing import cast
+
 import pytest
 
-from scheduler.application.ports.handlers import JobContext, SilentLog
+from scheduler.application.ports.handlers import HandlerLog, JobContext, SilentLog
 from scheduler.domain.ids import AttemptId, Fence
-from tests.support.builders import NOW, a_job_id, a_worker_id
+from scheduler.domain.trace import TraceContext
+from tests.support.builders import NOW, a_job_id, a_trace, a_worker_id
+from tests.unit.logging.captured import Lines
 
 
 def a_context() -> JobContext:
@@ -21,6 +26,34 @@ def a_context() -> JobContext:
 def test_it_names_the_attempt() -> None:
     context = a_context()
     assert (context.job_id, context.fence) == context.attempt_id
+
+
+def test_calls_that_a_handler_makes_belong_to_the_trace_of_its_job() -> None:
+    context = a_context()
+    trace = a_trace("vendor=1")
+    own = TraceContext.of_attempt(context.attempt_id)
+
+    submitted = replace(context, trace=trace)
+
+    assert (submitted.traceparent, submitted.tracestate) == (trace.traceparent, "vendor=1")
+    assert (context.traceparent, context.tracestate) == (own.traceparent, "")
+
+
+def test_its_log_names_the_attempt_and_its_trace() -> None:
+    lines, trace = Lines(), a_trace()
+    context = replace(a_context(), log=cast("HandlerLog", lines.log()), trace=trace)
+
+    context.logger.info("priced")
+
+    assert lines.only() == {
+        "event": "priced",
+        "log_level": "info",
+        "job_id": str(context.job_id),
+        "job_type": "email.send",
+        "attempt": 1,
+        "fence": 2,
+        "trace_id": trace.trace_id,
+    }
 
 
 def test_it_tells_that_the_attempt_must_stop() -> None:

@@ -7,11 +7,14 @@ from typing import cast
 import structlog
 
 from scheduler.adapters.logging.configuration import LogFormat, configure_logging
+from scheduler.application.current_trace import in_trace
+from scheduler.domain.trace import TraceContext
 
 configure_logging(level=sys.argv[1], log_format=cast("LogFormat", sys.argv[2]))
 log = structlog.get_logger("scheduler.test")
 log.debug("detail", job_id="1")
-with structlog.contextvars.bound_contextvars(worker_id="w-1"):
+trace = TraceContext(trace_id="a" * 32, span_id="b" * 16)
+with in_trace(trace), structlog.contextvars.bound_contextvars(worker_id="w-1"):
     log.info("job_failed", job_id="2", error="redis://user:hunter2@host:6379/0", payload='{"a": 1}')
 logging.getLogger("some.library").warning("connected with password=%s", "hunter2")
 logging.getLogger("some.library").debug("library detail")

@@ -33,6 +33,10 @@ def test_a_line_says_who_spoke_how_loud_and_in_which_context(lines: list[dict[st
     assert expected.items() <= lines[0].items()
 
 
+def test_a_line_names_the_trace_on_whose_behalf_it_is_written(lines: list[dict[str, str]]) -> None:
+    assert (lines[0]["trace_id"], "trace_id" in lines[1]) == ("a" * 32, False)
+
+
 def test_times_are_utc(lines: list[dict[str, str]]) -> None:
     at = datetime.fromisoformat(lines[0]["timestamp"])
 

@@ -37,6 +37,7 @@ _RESERVED = frozenset(
         "keep-alive",
         "te",
         "traceparent",
+        "tracestate",
         "trailer",
         "transfer-encoding",
         "upgrade",

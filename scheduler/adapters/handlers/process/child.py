@@ -29,6 +29,7 @@ from scheduler.adapters.handlers.process.protocol import (
 )
 from scheduler.adapters.handlers.process.relay import Channel, ProgressRelay, RelayedLog, RelayedRecords
 from scheduler.adapters.handlers.result import write_result
+from scheduler.application.current_trace import in_trace
 from scheduler.application.ports.handlers import JobContext, PermanentError, RetryLaterError
 from scheduler.application.use_cases.run_job import MAX_RESULT_BYTES
 from scheduler.domain.errors import InvalidFieldError, SchedulerError
@@ -36,6 +37,7 @@ from scheduler.domain.ids import AttemptId, Fence, JobId, WorkerId
 from scheduler.domain.json_document import check_json
 from scheduler.domain.progress import Progress
 from scheduler.domain.text import clean_text
+from scheduler.domain.trace import TraceContext
 
 
 class HandlerMissingError(SchedulerError):
@@ -82,9 +84,10 @@ class Attempts:
         self._records.log = context.logger
         definition = _find(request.module, request.job_type)
         self._interruption.listen()
-        value = definition.call(request.payload, context)
-        if isinstance(value, Coroutine):
-            value = self._interruption.run(value)
+        with in_trace(context.trace):
+            value = definition.call(request.payload, context)
+            if isinstance(value, Coroutine):
+                value = self._interruption.run(value)
         return _checked(write_result(value))
 
     def _context(self, request: Request) -> JobContext:
@@ -95,6 +98,7 @@ class Attempts:
             max_attempts=request.max_attempts,
             worker_id=WorkerId(UUID(request.worker_id)),
             deadline=datetime.fromisoformat(request.deadline),
+            trace=TraceContext.parse(request.traceparent, request.tracestate),
             log=self._log,
             cancellation=self._interruption.cancellation,
             report_progress=partial(self._note, request.number),

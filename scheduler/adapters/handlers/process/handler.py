@@ -40,6 +40,8 @@ class ProcessHandler(Handler):
             max_attempts=context.max_attempts,
             worker_id=str(context.worker_id),
             deadline=context.deadline.isoformat(),
+            traceparent=context.traceparent,
+            tracestate=context.tracestate,
         )
 
 

@@ -47,6 +47,8 @@ class Request:
     max_attempts: int
     worker_id: str
     deadline: str
+    traceparent: str
+    tracestate: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

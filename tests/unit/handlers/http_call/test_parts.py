@@ -5,6 +5,7 @@ import gzip
 import re
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from scheduler.adapters.handlers.http_call.retry_after import retry_after
 from scheduler.adapters.handlers.http_call.secrets import Secrets
 from scheduler.adapters.handlers.http_call.target import Target
 from scheduler.domain.retry import MAX_DELAY
+from tests.support.builders import a_trace
 from tests.support.http_calls import a_context
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -36,6 +38,14 @@ def test_an_attempt_is_named_so_that_a_target_can_know_it_again() -> None:
     assert traces[1] is not None
     assert traces[0][1] == traces[1][1] == a_context().job_id.hex
     assert traces[0][2] != traces[1][2]
+
+
+def test_a_call_belongs_to_the_trace_in_which_its_job_was_submitted() -> None:
+    bare, full = a_trace(), a_trace("vendor=1")
+    plain, stated = (identity_headers(replace(a_context(), trace=trace)) for trace in (bare, full))
+
+    assert (plain["traceparent"], "tracestate" in plain) == (bare.traceparent, False)
+    assert (stated["traceparent"], stated["tracestate"]) == (full.traceparent, "vendor=1")
 
 
 @pytest.mark.parametrize(
