@@ -12,6 +12,7 @@ from tests.deploy.manifests import (
     OVERLAYS,
     OWN_KINDS,
     PROCESSES,
+    Manifest,
     container,
     labels,
     named,
@@ -196,3 +197,22 @@ def test_all_processes_but_the_migration_are_left_out_by_the_label_that_the_docu
     assert components == {f"scheduler-{each}": each for each in (*PROCESSES, "migrate")}
     for each in (each for each in found.all if each["kind"] in {"Deployment", "Job"}):
         assert each["metadata"]["labels"] == labels(each)
+
+
+def test_the_documentation_names_objects_folders_and_secrets_that_exist() -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text().partition("## Kubernetes")[2]
+    found = render("production")
+    kinds = {"deployment": "Deployment", "deploy": "Deployment", "job": "Job", "service": "Service"}
+
+    objects = re.findall(rf"\b({'|'.join(kinds)})/(scheduler-[\w-]+\w)", text)
+    assert len(objects) > 5
+    for kind, name in objects:
+        assert found.one(kinds[kind], name)
+    for folder in re.findall(r"deploy/kubernetes/[\w/-]+", text):
+        assert (ROOT / folder / "kustomization.yaml").exists(), folder
+    needed = {ref["name"] for each in found.workloads().values() for ref in _secrets(each)} | {CERTIFICATES}
+    assert needed == set(re.findall(r"^   \| `(scheduler[\w-]*)`", text, re.MULTILINE))
+
+
+def _secrets(workload: Manifest) -> list[Manifest]:
+    return [each["secretRef"] for each in container(workload)["envFrom"] if "secretRef" in each]
