@@ -43,6 +43,14 @@ def test_every_expression_asks_for_metrics_and_labels_that_exist(expression: str
     assert [problem for selector in asked.selectors for problem in problems(selector, known[selector.metric])] == []
 
 
+def test_a_misspelt_label_or_value_is_found(known: Mapping[str, Exposed]) -> None:
+    metric = known["jobs_processed_total"]
+
+    assert list(problems(parse('jobs_processed_total{state="success"}').selectors[0], metric))
+    assert list(problems(parse('jobs_processed_total{status="succeeded"}').selectors[0], metric))
+    assert not list(problems(parse('jobs_processed_total{status="success"}').selectors[0], metric))
+
+
 def problems(selector: Selector, metric: Exposed) -> Iterator[str]:
     """Find conditions that no series can meet."""
     for matcher in selector.matchers:
