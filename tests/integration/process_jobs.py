@@ -119,6 +119,7 @@ class MuteError(Exception):
 
 
 ERRORS: dict[str, BaseException] = {
+    "group": ExceptionGroup("both", [ValueError("no"), OSError("nor this")]),
     "error": ValueError("no such thing"),
     "permanent": PermanentError("never"),
     "later": RetryLater("busy", delay=7.5),
@@ -293,6 +294,22 @@ def fork(place: Place, context: JobContext) -> int:
 def allocate(megabytes: int, context: JobContext) -> int:
     block = bytearray(megabytes * 1024 * 1024)
     block[::4096] = b"x" * len(block[::4096])
+    return os.getpid()
+
+
+LEFT_BEHIND: list[int] = []
+
+
+@handler("leave.files", executor="process")
+def leave_files(count: int, context: JobContext) -> int:
+    LEFT_BEHIND.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(count))
+    return os.getpid()
+
+
+@handler("leave.threads", executor="process")
+def leave_threads(count: int, context: JobContext) -> int:
+    for _ in range(count):
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
     return os.getpid()
 
 

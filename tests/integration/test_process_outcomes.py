@@ -72,6 +72,7 @@ FAILURES = {
     "exit": (FailureKind.ERROR, "SystemExit: 3"),
     "interrupt": (FailureKind.ERROR, "KeyboardInterrupt"),
     "mute": (FailureKind.ERROR, "MuteError"),
+    "group": (FailureKind.ERROR, "ExceptionGroup: both (2 sub-exceptions); ValueError: no; OSError: nor this"),
     "long": (FailureKind.ERROR, "ValueError: " + "x" * (4096 - len("ValueError: "))),
 }
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from scheduler.adapters.handlers.definition import AnyDefinition
+from scheduler.adapters.handlers.process.leaks import MOST_OPEN_FILES, MOST_THREADS
 from scheduler.adapters.handlers.process.pool import PoolLimits
 from scheduler.application.ports.telemetry import ProcessEnd
 from tests.integration import process_jobs
@@ -64,6 +66,19 @@ def test_a_process_that_had_much_memory_is_replaced() -> None:
         assert {await bench.result(process_jobs.allocate, "1")} != small
 
     run(scenario, PoolLimits(megabytes=200))
+
+
+@pytest.mark.parametrize(
+    ("definition", "count"),
+    [(process_jobs.leave_files, MOST_OPEN_FILES // 2), (process_jobs.leave_threads, MOST_THREADS // 2)],
+)
+def test_a_process_in_which_much_was_left_behind_is_replaced(definition: AnyDefinition, count: int) -> None:
+    async def scenario(bench: Bench) -> None:
+        pids = [await bench.result(definition, str(count)) for _ in range(3)]
+        assert pids[0] == pids[1] != pids[2]
+        await until(lambda: bench.telemetry.process_ends == [ProcessEnd.RECYCLED])
+
+    run(scenario)
 
 
 def test_the_memory_of_the_worker_does_not_count_as_that_of_a_process() -> None:

@@ -62,7 +62,7 @@ class ProcessEnd(StrEnum):
     """Why a handler process ended."""
 
     RECYCLED = "recycled"
-    """It ran enough attempts, or had too much memory."""
+    """It ran enough attempts, had too much memory, or left too much behind."""
     IDLE = "idle"
     """It had nothing to do."""
     KILLED = "killed"

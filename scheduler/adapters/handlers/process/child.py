@@ -15,6 +15,7 @@ from uuid import UUID
 
 from scheduler.adapters.handlers.definition import AnyDefinition, HandlerDefinition
 from scheduler.adapters.handlers.process.interruption import Interruption
+from scheduler.adapters.handlers.process.leaks import has_leaks
 from scheduler.adapters.handlers.process.lifeline import hold_lifeline
 from scheduler.adapters.handlers.process.memory import peak_megabytes
 from scheduler.adapters.handlers.process.protocol import (
@@ -30,12 +31,14 @@ from scheduler.adapters.handlers.process.protocol import (
 from scheduler.adapters.handlers.process.relay import Channel, ProgressRelay, RelayedLog, RelayedRecords
 from scheduler.adapters.handlers.result import write_result
 from scheduler.application.current_trace import in_trace
+from scheduler.application.failures import failure_of
 from scheduler.application.ports.handlers import JobContext, PermanentError, RetryLaterError
 from scheduler.application.use_cases.run_job import MAX_RESULT_BYTES
 from scheduler.domain.errors import InvalidFieldError, SchedulerError
 from scheduler.domain.ids import AttemptId, Fence, JobId, WorkerId
 from scheduler.domain.json_document import check_json
 from scheduler.domain.progress import Progress
+from scheduler.domain.retry import FailureKind
 from scheduler.domain.text import clean_text
 from scheduler.domain.trace import TraceContext
 
@@ -77,7 +80,7 @@ class Attempts:
             result = self._call(request)
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything
             return _failure(request.number, error)
-        return Succeeded(number=request.number, result=result, megabytes=peak_megabytes())
+        return Succeeded(number=request.number, result=result, megabytes=peak_megabytes(), leaks=has_leaks())
 
     def _call(self, request: Request) -> str | None:
         context = self._context(request)
@@ -130,21 +133,18 @@ def _checked(result: str | None) -> str | None:
 
 
 def _failure(number: int, error: BaseException) -> Failed:
+    name = type(error).__name__
+    failure = failure_of(error)
+    own_words = isinstance(error, PermanentError | RetryLaterError)
     return Failed(
         number=number,
-        error=clean_text(type(error).__name__, 256),
-        text=clean_text(_text(error)),
-        permanent=isinstance(error, PermanentError),
-        retry_after=error.delay.total_seconds() if isinstance(error, RetryLaterError) else None,
+        error=clean_text(name, 256),
+        text=clean_text(failure.error if own_words else failure.error.removeprefix(name).removeprefix(": ")),
+        permanent=failure.kind is FailureKind.PERMANENT,
+        retry_after=None if failure.retry_after is None else failure.retry_after.total_seconds(),
         megabytes=peak_megabytes(),
+        leaks=has_leaks(),
     )
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - an error that cannot be shown is an error all the same
-        return ""
 
 
 def _flush_output() -> None:

@@ -59,7 +59,7 @@ class ProcessPool:
         except BaseException:
             self._end(process, ProcessEnd.CRASHED)
             raise
-        if process.attempts >= self._limits.attempts or outcome.megabytes > self._limits.megabytes:
+        if process.attempts >= self._limits.attempts or self._took_too_much(outcome):
             self._end(process, ProcessEnd.RECYCLED)
         else:
             self._keep(process)
@@ -74,6 +74,9 @@ class ProcessPool:
         if self._ending:
             seconds = self._limits.grace.total_seconds() + UNKILLABLE_SECONDS
             await asyncio.wait(self._ending.values(), timeout=seconds)
+
+    def _took_too_much(self, outcome: Outcome) -> bool:
+        return outcome.megabytes > self._limits.megabytes or outcome.leaks
 
     async def _take(self) -> HandlerProcess:
         while self._idle:

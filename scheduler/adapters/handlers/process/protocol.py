@@ -77,6 +77,8 @@ class Succeeded:
     result: str | None
     megabytes: int
     """The most memory that the process has had so far."""
+    leaks: bool
+    """Whether its attempts have left too much behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class Failed:
     retry_after: float | None
     """Seconds; set when the handler asked for them."""
     megabytes: int
+    leaks: bool
 
 
 Outcome: TypeAlias = Succeeded | Failed
@@ -136,8 +139,14 @@ def decode_reply(body: bytes) -> Reply:
             "message": str(text),
         } if 0 <= percent <= 100:  # noqa: PLR2004 - in percent
             return ProgressLine(number=number, percent=percent, message=text)
-        case {"kind": "Succeeded", "number": int(number), "result": str() | None as result, "megabytes": int(size)}:
-            return Succeeded(number=number, result=result, megabytes=size)
+        case {
+            "kind": "Succeeded",
+            "number": int(number),
+            "result": str() | None as result,
+            "megabytes": int(size),
+            "leaks": bool(leaks),
+        }:
+            return Succeeded(number=number, result=result, megabytes=size, leaks=leaks)
         case {
             "kind": "Failed",
             "number": int(number),
@@ -146,9 +155,16 @@ def decode_reply(body: bytes) -> Reply:
             "permanent": bool(permanent),
             "retry_after": int() | float() | None as seconds,
             "megabytes": int(size),
+            "leaks": bool(leaks),
         }:
             return Failed(
-                number=number, error=error, text=text, permanent=permanent, retry_after=seconds, megabytes=size
+                number=number,
+                error=error,
+                text=text,
+                permanent=permanent,
+                retry_after=seconds,
+                megabytes=size,
+                leaks=leaks,
             )
         case _:
             raise ProtocolError("the handler's process sent an unknown message")
