@@ -9,7 +9,7 @@ from scheduler.adapters.grpc.servicer import UseCases
 from scheduler.application.loops import wait_until
 from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container
-from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server
+from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server, withdraw
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.runtime import background
 from scheduler.entrypoints.serving import run_on_servers
@@ -42,8 +42,9 @@ async def serve_api(
         port = await server.start()
         if announce is not None:
             announce(port)
+        container.common.service().ready()
         await _follow_readiness(container, server, stopping)
-        container.readiness().withdraw()
+        withdraw(container)
         await server.stop(settings.grace_seconds)
     return Ending.COMPLETE
 

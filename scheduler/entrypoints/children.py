@@ -1,5 +1,6 @@
 """Processes of ours that this process starts, watches and stops."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -68,8 +69,12 @@ class Child:
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""
+        self.send(signal.SIGTERM)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, if it runs."""
         if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
+            self._process.send_signal(number)
 
     def await_end(self, seconds: float = STOP_SECONDS) -> None:
         """Wait for its graceful stop, and kill it when that takes too long."""

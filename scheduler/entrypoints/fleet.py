@@ -10,14 +10,16 @@ from types import FrameType
 
 import structlog
 
-from scheduler.adapters.logging.configuration import configure_logging
 from scheduler.adapters.prometheus.shared_files import clear, forget_gauges
+from scheduler.adapters.system.service_manager import ServiceManager
 from scheduler.application.errors import PortInUseError
 from scheduler.entrypoints import api, worker
 from scheduler.entrypoints.children import CANNOT_START, STOP_SECONDS, Child, restart_dead, stop_all
+from scheduler.entrypoints.fleet_notices import FleetNotices
 from scheduler.entrypoints.handlers import check_handlers
+from scheduler.entrypoints.log_level import reload_log_level, set_up_logging
 from scheduler.entrypoints.runtime import STOP_SIGNALS
-from scheduler.entrypoints.settings import Settings, SettingsError
+from scheduler.entrypoints.settings import Settings, SettingsError, withhold_from_children
 
 CHECK_SECONDS = 0.2
 
@@ -27,42 +29,58 @@ def run_fleet(kind: str, processes: int, settings: Settings) -> int:
 
     They are started again when they die, unless one cannot even start: then all stop.
     """
-    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    set_up_logging(settings)
+    withhold_from_children()
     _require_shareable(kind, settings)
     if kind == "worker" and (code := check_handlers(settings.worker_handlers)) != 0:
         return code
     with tempfile.TemporaryDirectory(prefix="scheduler-metrics-") as directory:
         clear(Path(directory))
-        children = [_child(kind, slot, directory, settings) for slot in range(processes)]
-        return _watch(children, Path(directory), settings)
+        service = ServiceManager(settings.notify_socket, watchdog=settings.watchdog)
+        notices = FleetNotices(service, Path(directory), processes)
+        children = [_child(kind, slot, directory, settings, notices) for slot in range(processes)]
+        try:
+            return _watch(children, Path(directory), settings, notices)
+        finally:
+            service.stopping()
+            stop_all(children, settings.grace_seconds + STOP_SECONDS)
+            notices.close()
 
 
-def _child(kind: str, slot: int, directory: str, settings: Settings) -> Child:
+def _child(kind: str, slot: int, directory: str, settings: Settings, notices: FleetNotices) -> Child:
     return Child(
         name=f"{kind} {slot}",
         arguments=[kind, "--slot", str(slot), "--metrics-directory", directory],
-        environment={"WORKER_HANDLERS": ",".join(settings.worker_handlers)},
+        environment={"WORKER_HANDLERS": ",".join(settings.worker_handlers), **notices.environment(slot)},
     )
 
 
-def _watch(children: list[Child], directory: Path, settings: Settings) -> int:
+def _watch(children: list[Child], directory: Path, settings: Settings, notices: FleetNotices) -> int:
     log = structlog.get_logger("scheduler")
 
     def report(child: Child, code: int) -> None:
         log.error("process_restarted", process=child.name, exit_code=code)
         forget_gauges(directory, children.index(child))
+        notices.restarted(children.index(child))
 
     stopping = stop_event(supervised=settings.supervised)
-    try:
-        for child in children:
-            child.start()
-        while not stopping.wait(CHECK_SECONDS):
-            if any(child.could_not_start() for child in children):
-                return CANNOT_START
-            restart_dead(children, report)
-        return 0
-    finally:
-        stop_all(children, settings.grace_seconds + STOP_SECONDS)
+    if settings.log_level_file is not None:
+        signal.signal(signal.SIGHUP, lambda *_: _reload(children, settings))
+    for child in children:
+        child.start()
+    while not stopping.wait(CHECK_SECONDS):
+        if any(child.could_not_start() for child in children):
+            return CANNOT_START
+        restart_dead(children, report)
+        notices.pass_on()
+    return 0
+
+
+def _reload(children: list[Child], settings: Settings) -> None:
+    """Read the level of the logs again, here and in every child."""
+    reload_log_level(settings)
+    for child in children:
+        child.send(signal.SIGHUP)
 
 
 def stop_event(*, supervised: bool = False) -> threading.Event:

@@ -32,7 +32,7 @@ async def operations_server(container: Container, *, port: int, loops: Sequence[
     for loop in loops:
         progress.register(loop, max_silence=MAX_SILENCE)
     await server.start()
-    watching = [asyncio.create_task(watch(container)) for watch in (_watch_dependencies, _watch_loop)]
+    watching = [asyncio.create_task(watch(container)) for watch in (_watch_dependencies, _watch_loop, _feed_watchdog)]
     try:
         yield
     finally:
@@ -55,6 +55,21 @@ async def _watch_loop(container: Container) -> None:
         began = clock.monotonic()
         await asyncio.sleep(LAG_SECONDS)
         lag.observe(clock.monotonic() - began - LAG_SECONDS)
+
+
+async def _feed_watchdog(container: Container) -> None:
+    """Say that this process is alive while its event loop turns and none of its loops is stuck."""
+    service, progress = container.common.service(), container.common.progress()
+    while (seconds := service.ping_seconds) is not None:
+        if not progress.stuck():
+            service.alive()
+        await asyncio.sleep(seconds)
+
+
+def withdraw(container: Container) -> None:
+    """Tell everybody that this process stops: from now on it is not ready."""
+    container.readiness().withdraw()
+    container.common.service().stopping()
 
 
 def make_loop(container: Container, name: str, work: Callable[[], Awaitable[bool | None]], *, interval: float) -> Loop:

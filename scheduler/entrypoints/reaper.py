@@ -7,7 +7,7 @@ from functools import partial
 from scheduler.application.loops import Loop
 from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container
-from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server
+from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server, withdraw
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.runtime import background
 from scheduler.entrypoints.serving import run_on_servers
@@ -37,8 +37,9 @@ async def serve_reaper(container: Container, stopping: asyncio.Event, *, metrics
         background([clock_loop(container), *duties(container)]),
         operations_server(container, port=metrics_port, loops=WATCHED_LOOPS),
     ):
+        container.common.service().ready()
         await stopping.wait()
-        container.readiness().withdraw()
+        withdraw(container)
     return Ending.COMPLETE
 
 

@@ -15,9 +15,9 @@ from types import FrameType
 import structlog
 import uvloop
 
-from scheduler.adapters.logging.configuration import configure_logging
 from scheduler.application.loops import Loop
-from scheduler.entrypoints.settings import Settings
+from scheduler.entrypoints.log_level import reload_log_level, set_up_logging
+from scheduler.entrypoints.settings import Settings, withhold_from_children
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_UNFIT = 70
@@ -34,11 +34,12 @@ Main = Callable[[asyncio.Event], Awaitable[int]]
 
 def run_process(main: Main, settings: Settings) -> int:
     """Run `main` until it ends; the first SIGTERM or SIGINT asks it to stop, the second ends the process."""
-    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    set_up_logging(settings)
+    withhold_from_children()
     threads = ThreadPoolExecutor(thread_name_prefix="work")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop().set_default_executor(threads)
-        code = _run_to_its_end(_supervised_main(main, supervised=settings.supervised), runner.get_loop())
+        code = _run_to_its_end(_supervised_main(main, settings), runner.get_loop())
         threads.shutdown(wait=False, cancel_futures=True)
         if not _threads_end(THREAD_SECONDS):
             # A handler's thread cannot be stopped, and Python would wait for it; its job is given back already.
@@ -69,10 +70,12 @@ def _threads_end(seconds: float) -> bool:
     return not any(thread.is_alive() for thread in threads)
 
 
-async def _supervised_main(main: Main, *, supervised: bool) -> int:
+async def _supervised_main(main: Main, settings: Settings) -> int:
     stopping = asyncio.Event()
+    if settings.log_level_file is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload_log_level, settings)
     with _stop_on_signals(stopping):
-        if supervised:
+        if settings.supervised:
             await _stop_with_parent(stopping)
         return await main(stopping)
 

@@ -25,6 +25,7 @@ from scheduler.domain.errors import SchedulerError
 
 StoreUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgresql", "postgres"], host_required=True)]
 QueueUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["redis", "rediss"], host_required=True)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 
@@ -70,8 +71,15 @@ class Settings(BaseSettings):
     http_call_ca_file: str | None = None
     supervised: bool = False
     """Standard input is a pipe held by the process that started this one: stop when it closes."""
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_level: LogLevel = "INFO"
+    log_level_file: Path | None = None
     log_format: Literal["json", "console"] = "json"
+    notify_socket: str | None = None
+    """Where systemd wants to be told how this process is; with the two below set by systemd itself."""
+    watchdog_usec: int | None = Field(default=None, ge=1)
+    watchdog_pid: int | None = None
+    journal_stream: str | None = None
+    """Set by systemd for what it reads into the journal."""
 
     @field_validator("worker_handlers", mode="before")
     @classmethod
@@ -168,9 +176,24 @@ class Settings(BaseSettings):
         return _networks(self.http_call_allowed_networks)
 
     @property
+    def watchdog(self) -> timedelta | None:
+        """Return how often systemd wants a sign of life of this process."""
+        is_ours = self.watchdog_pid in {None, os.getpid()}
+        return timedelta(microseconds=self.watchdog_usec) if self.watchdog_usec is not None and is_ours else None
+
+    @property
     def lease(self) -> timedelta:
         """Return the length of a worker's lease."""
         return timedelta(seconds=self.lease_seconds)
+
+
+FOR_THIS_PROCESS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
+
+def withhold_from_children() -> None:
+    """Take what a service manager told this process alone out of the environment that its children inherit."""
+    for name in FOR_THIS_PROCESS:
+        os.environ.pop(name, None)
 
 
 def child_environment(**variables: str | int) -> Mapping[str, str]:

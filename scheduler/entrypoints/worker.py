@@ -9,7 +9,7 @@ from scheduler.application.worker.claim_loop import LOOP
 from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container
 from scheduler.entrypoints.lease_thread import LeaseThread
-from scheduler.entrypoints.operations import clock_loop, operations_server
+from scheduler.entrypoints.operations import clock_loop, operations_server, withdraw
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.runtime import background
 from scheduler.entrypoints.serving import run_on_servers
@@ -36,6 +36,7 @@ async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics
         operations_server(container, port=metrics_port, loops=[LOOP]),
     ):
         await lease.start()
+        container.common.service().ready()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_retire(container, stopping))
@@ -50,5 +51,5 @@ async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics
 async def _retire(container: Container, stopping: asyncio.Event) -> None:
     """Be ready no longer from the stop on, and expect no more claims: handlers may take their time to end."""
     await stopping.wait()
-    container.readiness().withdraw()
+    withdraw(container)
     container.common.progress().forget(LOOP)

@@ -6,7 +6,7 @@ from typing import Literal, TextIO
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from scheduler.adapters.logging.redaction import redact
 from scheduler.application.current_trace import current_trace
@@ -18,11 +18,20 @@ _QUIET_LIBRARIES = ("aiohttp.access", "asyncio", "grpc._cython.cygrpc", "hpack",
 _WARNING_LIBRARIES = ("psycopg",)
 
 
-def configure_logging(*, level: str, log_format: LogFormat, stream: TextIO = sys.stderr) -> None:
-    """Send every log of this process at or above `level` ("DEBUG" … "CRITICAL") to the stream; may be called again."""
+# What journald takes for the priority of a line.
+_JOURNAL_PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
+
+
+def configure_logging(
+    *, level: str, log_format: LogFormat, stream: TextIO = sys.stderr, to_journal: bool = False
+) -> None:
+    """Send every log of this process at or above `level` ("DEBUG" … "CRITICAL") to the stream; may be called again.
+
+    Loggers that are in use follow at once. `to_journal`: journald reads the stream and shall know each line's priority.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(log_format, colors=stream.isatty()))
+    handler.setFormatter(_formatter(log_format, colors=stream.isatty(), to_journal=to_journal))
     logging.basicConfig(handlers=[handler], level=number, force=True)
     for library in _QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(max(number, logging.WARNING))
@@ -30,8 +39,9 @@ def configure_logging(*, level: str, log_format: LogFormat, stream: TextIO = sys
         for library in _WARNING_LIBRARIES:
             logging.getLogger(library).setLevel(max(number, logging.ERROR))
     structlog.configure(
-        processors=[*_enrichers(), ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        # The level is asked for at each line: loggers remember the rest from their first one.
+        processors=[structlog.stdlib.filter_by_level, *_enrichers(), ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -56,7 +66,8 @@ def _add_trace(_log: object, _method: str, line: EventDict) -> EventDict:
     return line
 
 
-def _formatter(log_format: LogFormat, *, colors: bool) -> ProcessorFormatter:
+def _formatter(log_format: LogFormat, *, colors: bool, to_journal: bool) -> ProcessorFormatter:
+    renderer = _renderer(log_format, colors=colors)
     return ProcessorFormatter(
         foreign_pre_chain=_enrichers(),
         processors=[
@@ -64,7 +75,7 @@ def _formatter(log_format: LogFormat, *, colors: bool) -> ProcessorFormatter:
             structlog.processors.format_exc_info,
             structlog.processors.UnicodeDecoder(),
             redact,
-            _renderer(log_format, colors=colors),
+            _with_priority(renderer) if to_journal else renderer,
         ],
     )
 
@@ -73,3 +84,11 @@ def _renderer(log_format: LogFormat, *, colors: bool) -> Processor:
     if log_format == "json":
         return structlog.processors.JSONRenderer(default=str)
     return structlog.dev.ConsoleRenderer(colors=colors)
+
+
+def _with_priority(render: Processor) -> Processor:
+    def prefix(logger: WrappedLogger, name: str, event: EventDict) -> str:
+        priority = _JOURNAL_PRIORITIES.get(str(event.get("level")), _JOURNAL_PRIORITIES["info"])
+        return f"<{priority}>{render(logger, name, event)!s}"
+
+    return prefix

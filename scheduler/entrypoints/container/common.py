@@ -29,6 +29,7 @@ from scheduler.adapters.prometheus.worker import WorkerMetrics
 from scheduler.adapters.system.clock import SystemClock
 from scheduler.adapters.system.ids import Uuid4Ids
 from scheduler.adapters.system.randomness import SystemRandomness
+from scheduler.adapters.system.service_manager import ServiceManager
 from scheduler.application.loops import LoopServices
 from scheduler.application.ports.clock import AdjustableClock
 from scheduler.application.ports.handlers import HandlerLog, HandlerRegistry
@@ -117,6 +118,7 @@ class Common(containers.DeclarativeContainer):
         _handlers, options, http_call, db_tx, handler_processes
     )
 
+    service = providers.Singleton(ServiceManager, settings.provided.notify_socket, watchdog=settings.provided.watchdog)
     progress: providers.Provider[LoopProgress] = providers.Singleton(LoopProgress, clock)
     counted_faults: providers.Provider[FaultTelemetry] = providers.Singleton(FaultMetrics, metrics)
     faults: providers.Provider[FaultTelemetry] = providers.Singleton(

@@ -18,6 +18,9 @@ FREE_TEXTS = {
     "db_tx_allowed_statements",
     "redis_host",
     "redis_password",
+    "log_level_file",
+    "notify_socket",
+    "journal_stream",
 }
 BAD_VALUES = {
     "grpc_port": ["eighty", "-1", "65536", "1.5"],
@@ -45,6 +48,8 @@ BAD_VALUES = {
     "supervised": ["perhaps"],
     "log_level": ["LOUD"],
     "log_format": ["xml"],
+    "watchdog_usec": ["0", "soon"],
+    "watchdog_pid": ["me"],
 }
 SECRETS = {
     "COCKROACHDB_PASSWORD": "pass-of-the-store",
