@@ -1,10 +1,11 @@
 """Shell scripts are free of what shellcheck knows to go wrong."""
 
-from tests.deploy.tools import ROOT, passes
+from tests.deploy.tools import DEPLOY, ROOT, passes
 
 
 def test_scripts_pass_shellcheck() -> None:
-    files = [ROOT / ".ci" / "run", *(ROOT / "scripts").iterdir()]
+    folders = [ROOT / ".ci", ROOT / "scripts", DEPLOY / "systemd"]
+    files = [file for folder in folders for file in folder.iterdir()]
     shells = [
         file
         for file in files
