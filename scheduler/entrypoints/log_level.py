@@ -29,7 +29,7 @@ def reload_log_level(settings: Settings) -> None:
     except SettingsError as error:
         log.warning("log_level_not_changed", error=str(error))
     else:
-        log.info("log_level_read", level=_level(settings))
+        log.info("log_level_read", log_level=_level(settings))
 
 
 def _identity_of_errors() -> str:

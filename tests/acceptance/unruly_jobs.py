@@ -42,6 +42,12 @@ def block(payload: Stay, context: JobContext) -> None:
     time.sleep(payload.seconds)
 
 
+@handler("unruly.hog")
+async def hog(payload: Stay, context: JobContext) -> None:
+    """Block the event loop."""
+    time.sleep(payload.seconds)  # noqa: ASYNC251 - that is the harm
+
+
 def _exit() -> NoReturn:
     sys.exit(3)
 
