@@ -17,7 +17,7 @@ from scheduler.entrypoints import api, worker
 from scheduler.entrypoints.children import CANNOT_START, STOP_SECONDS, Child, restart_dead, stop_all
 from scheduler.entrypoints.fleet_notices import FleetNotices
 from scheduler.entrypoints.handlers import check_handlers
-from scheduler.entrypoints.log_level import reload_log_level, set_up_logging
+from scheduler.entrypoints.log_level import holding_back_reloads, reload_log_level, set_up_logging
 from scheduler.entrypoints.runtime import STOP_SIGNALS
 from scheduler.entrypoints.settings import Settings, SettingsError, withhold_from_children
 
@@ -66,12 +66,14 @@ def _watch(children: list[Child], directory: Path, settings: Settings, notices: 
     stopping = stop_event(supervised=settings.supervised)
     if settings.log_level_file is not None:
         signal.signal(signal.SIGHUP, lambda *_: _reload(children, settings))
-    for child in children:
-        child.start()
+    with holding_back_reloads():
+        for child in children:
+            child.start()
     while not stopping.wait(CHECK_SECONDS):
         if any(child.could_not_start() for child in children):
             return CANNOT_START
-        restart_dead(children, report)
+        with holding_back_reloads():
+            restart_dead(children, report)
         notices.pass_on()
     return 0
 

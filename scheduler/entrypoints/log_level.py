@@ -1,7 +1,10 @@
 """The level of the logs, which may change while a process runs: SIGHUP has LOG_LEVEL_FILE read again."""
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import get_args
 
 import structlog
@@ -19,6 +22,21 @@ def set_up_logging(settings: Settings) -> None:
         log_format=settings.log_format,
         to_journal=settings.journal_stream == _identity_of_errors(),
     )
+
+
+@contextmanager
+def holding_back_reloads() -> Iterator[None]:
+    """Keep SIGHUP waiting, also for a child that is started inside: it would end one that does not listen yet."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        accept_reloads()
+
+
+def accept_reloads() -> None:
+    """Take SIGHUP from now on, one that has come meanwhile first."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def reload_log_level(settings: Settings) -> None:

@@ -16,7 +16,7 @@ import structlog
 import uvloop
 
 from scheduler.application.loops import Loop
-from scheduler.entrypoints.log_level import reload_log_level, set_up_logging
+from scheduler.entrypoints.log_level import accept_reloads, reload_log_level, set_up_logging
 from scheduler.entrypoints.settings import Settings, withhold_from_children
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -74,6 +74,7 @@ async def _supervised_main(main: Main, settings: Settings) -> int:
     stopping = asyncio.Event()
     if settings.log_level_file is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload_log_level, settings)
+    accept_reloads()
     with _stop_on_signals(stopping):
         if settings.supervised:
             await _stop_with_parent(stopping)
