@@ -69,6 +69,16 @@ Feature: One statement at a bank, with an effect that happens exactly once
       When the job "report" is submitted
       Then "report" ends SUCCEEDED
 
+    Scenario: A bank that falls silent does not keep the place of a payment that is cancelled
+      Given a worker with one place is at the bank
+      And "order" asks the bank for SELECT pg_sleep(600)
+      And "order" becomes RUNNING
+      And the bank falls silent
+      And the job "report" is submitted
+      When "order" is cancelled
+      Then "report" ends SUCCEEDED
+      And "report" started as soon as "order" had ended
+
   Rule: A bank may agree to some statements and to no others
 
     Scenario: What was agreed

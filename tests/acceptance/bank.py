@@ -57,6 +57,9 @@ class Bank:
     def close(self) -> None:
         self.link.do(FaultProxy.refuse)
 
+    def fall_silent(self) -> None:
+        self.link.do(FaultProxy.black_hole)
+
     def open(self) -> None:
         self.link.heal()
 

@@ -220,6 +220,18 @@ def test_the_audit_would_have_noted_a_packet(loopback: Sequence[socket], audit: 
     assert not untouched(loopback[0])
 
 
+def test_a_name_that_the_system_resolves_to_this_machine_is_refused(
+    loopback: Sequence[socket], audit: SocketAudit
+) -> None:
+    port = loopback[0].getsockname()[1]
+
+    with pytest.raises(PermanentError, match="loopback address"):
+        attempt(HttpClient(), f"http://localhost:{port}/", audit)
+
+    assert {event for event, _ in audit.noted} == {"socket.getaddrinfo"}
+    assert all(untouched(listener) for listener in loopback)
+
+
 class Rebinding:
     """A resolver whose answer changes with each question."""
 

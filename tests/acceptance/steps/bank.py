@@ -47,6 +47,12 @@ def bound_worker(world: World, bank: Bank, quoted: str) -> None:
     bank.send_worker_with(quoted)
 
 
+@says("a worker with one place is at the bank")
+def worker_with_one_place(world: World, bank: Bank) -> None:
+    world.run(world.driver.workers.stop_all())
+    bank.send_worker(WORKER_POOL_SIZE="1")
+
+
 @says("the worker at the bank dies")
 def worker_dies(bank: Bank) -> None:
     bank.kill_worker()
@@ -55,6 +61,11 @@ def worker_dies(bank: Bank) -> None:
 @says("the bank is closed")
 def closed(bank: Bank) -> None:
     bank.close()
+
+
+@says("the bank falls silent")
+def silent(bank: Bank) -> None:
+    bank.fall_silent()
 
 
 @says("the bank opens")
