@@ -9,13 +9,14 @@ from scheduler.application.worker.claim_loop import LOOP
 from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container
 from scheduler.entrypoints.lease_thread import LeaseThread
-from scheduler.entrypoints.operations import clock_loop, operations_server, withdraw
+from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server, withdraw
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.runtime import background
 from scheduler.entrypoints.serving import run_on_servers
 from scheduler.entrypoints.settings import Settings
 
 METRICS_PORT = 2113
+MEMORY_SECONDS = 2.0
 
 
 def run_worker(settings: Settings, options: ProcessOptions) -> int:
@@ -30,9 +31,10 @@ async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics
     """Work on open resources until `stopping` is set, by others or by a worker that is worn out; then drain."""
     await container.follow_store_clock().execute()
     worker = container.worker()
+    growth = make_loop(container, "memory", container.watch_growth().execute, interval=MEMORY_SECONDS)
     lease = LeaseThread(connect=container.lease_connection, make_keeper=container.lease_keeper, worker=worker)
     async with (
-        background([clock_loop(container)], container.progress_board().run),
+        background([clock_loop(container), growth], container.progress_board().run),
         operations_server(container, port=metrics_port, loops=[LOOP]),
     ):
         await lease.start()

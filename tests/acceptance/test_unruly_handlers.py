@@ -26,8 +26,9 @@ def no_other_worker(stack: Stack) -> None:
     stop(stack.worker)
 
 
-def a_worker(stack: Stack, name: str, *, places: int) -> Child:
-    return sibling(stack.worker, name, METRICS_PORT=stack.ports.worker_metrics, WORKER_POOL_SIZE=places)
+def a_worker(stack: Stack, name: str, *, places: int, **environment: int) -> Child:
+    port = stack.ports.worker_metrics
+    return sibling(stack.worker, name, METRICS_PORT=port, WORKER_POOL_SIZE=places, **environment)
 
 
 async def outcomes(load: Load, job_id: str) -> list[AttemptOutcome | None]:
@@ -70,6 +71,19 @@ def test_a_worker_full_of_abandoned_handlers_ends_and_its_jobs_run_elsewhere_at_
         assert await outcomes(load, patient) == [AttemptOutcome.RELEASED]
         keep_running(stack.worker)
         await load.until(lambda jobs: count(jobs, JobState.RUNNING) == 1)
+
+    run_load(stack, scenario)
+
+
+def test_a_worker_in_which_handlers_leak_ends_and_its_jobs_run_elsewhere_at_no_cost(stack: Stack) -> None:
+    async def scenario(load: Load) -> None:
+        with running(a_worker(stack, "leaking", places=1, WORKER_MAX_MB=400)) as worker:
+            await load.add(2, job_type="unruly.leak", megabytes=200)
+            eventually(lambda: worker.exit_code() == EXIT_UNFIT)
+        await load.add(1)
+        keep_running(stack.worker)
+        jobs = await load.until_ended()
+        assert [(job.state, job.attempts) for job in jobs] == [(JobState.SUCCEEDED, 1)] * 3
 
     run_load(stack, scenario)
 

@@ -15,6 +15,10 @@ class Stay(BaseModel):
     seconds: float
 
 
+class Leak(BaseModel):
+    megabytes: int
+
+
 class Harm(BaseModel):
     what: Literal["exit", "interrupt", "generator exit", "group", "unspeakable", "megabytes", "exit in a task"]
 
@@ -46,6 +50,15 @@ def block(payload: Stay, context: JobContext) -> None:
 async def hog(payload: Stay, context: JobContext) -> None:
     """Block the event loop."""
     time.sleep(payload.seconds)  # noqa: ASYNC251 - that is the harm
+
+
+LEAKED: list[bytes] = []
+
+
+@handler("unruly.leak")
+def leak(payload: Leak, context: JobContext) -> None:
+    """Keep what no other job needs."""
+    LEAKED.append(b"x" * (payload.megabytes * 1024 * 1024))
 
 
 def _exit() -> NoReturn:

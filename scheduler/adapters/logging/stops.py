@@ -34,6 +34,11 @@ class LoggedStops(StopTelemetry):
         self._following.worn_out(alive=alive)
         self._log.critical("worker_worn_out", abandoned_handlers=alive)
 
+    def grown(self, *, megabytes: int) -> None:
+        """Log why the worker stops."""
+        self._following.grown(megabytes=megabytes)
+        self._log.critical("worker_worn_out", megabytes=megabytes)
+
 
 def _attempt_of(job: Job) -> dict[str, object]:
     return {"job_id": str(job.id), "job_type": job.type, "attempt": job.attempts, "fence": job.version}

@@ -120,6 +120,10 @@ class RecordingTelemetry(
         """Remember that the worker had to stop."""
         self.wear.append(alive)
 
+    def grown(self, *, megabytes: int) -> None:
+        """Remember that the worker had to stop."""
+        self.wear.append(megabytes)
+
     def jobs_released_due(self, jobs: Sequence[Job]) -> None:
         """Remember jobs that came due."""
         self.released_due.extend(jobs)

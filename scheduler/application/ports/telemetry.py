@@ -102,6 +102,10 @@ class StopTelemetry(Protocol):
     def worn_out(self, *, alive: int) -> None:
         """Note that the worker stops because so many abandoned handlers run in it."""
 
+    @abstractmethod
+    def grown(self, *, megabytes: int) -> None:
+        """Note that the worker stops because it has so much memory."""
+
 
 class ReaperTelemetry(Protocol):
     """Told by the reaper."""

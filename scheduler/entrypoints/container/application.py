@@ -40,6 +40,7 @@ from scheduler.application.watch_hub import WatchHub
 from scheduler.application.worker.attempts import AttemptTable
 from scheduler.application.worker.cancellations import MeasureCancellations
 from scheduler.application.worker.claim_loop import ClaimLoop
+from scheduler.application.worker.growth import WatchGrowth
 from scheduler.application.worker.lease import LeaseKeeper
 from scheduler.application.worker.orphans import ReleaseOrphans
 from scheduler.application.worker.progress import ProgressBoard
@@ -178,6 +179,13 @@ class Container(containers.DeclarativeContainer):
     )
     stragglers = providers.Singleton(
         Stragglers, slots=common.settings.provided.worker_pool_size, telemetry=common.stop_telemetry
+    )
+    watch_growth = providers.Singleton(
+        WatchGrowth,
+        memory=common.memory,
+        max_megabytes=common.settings.provided.worker_max_mb,
+        stragglers=stragglers,
+        telemetry=common.stop_telemetry,
     )
     attempt_table = providers.Singleton(AttemptTable, common.settings.provided.worker_pool_size, stragglers)
     cancellations = providers.Singleton(

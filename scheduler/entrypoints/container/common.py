@@ -28,12 +28,14 @@ from scheduler.adapters.prometheus.submit import SubmitMetrics
 from scheduler.adapters.prometheus.worker import WorkerMetrics
 from scheduler.adapters.system.clock import SystemClock
 from scheduler.adapters.system.ids import Uuid4Ids
+from scheduler.adapters.system.memory import SystemMemory
 from scheduler.adapters.system.randomness import SystemRandomness
 from scheduler.adapters.system.service_manager import ServiceManager
 from scheduler.application.loops import LoopServices
 from scheduler.application.ports.clock import AdjustableClock
 from scheduler.application.ports.handlers import HandlerLog, HandlerRegistry
 from scheduler.application.ports.ids import Ids
+from scheduler.application.ports.memory import ProcessMemory
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import (
     DependencyTelemetry,
@@ -101,6 +103,7 @@ class Common(containers.DeclarativeContainer):
     clock: providers.Provider[AdjustableClock] = providers.Singleton(SystemClock)
     ids: providers.Provider[Ids] = providers.Singleton(Uuid4Ids)
     randomness: providers.Provider[Randomness] = providers.Singleton(SystemRandomness)
+    memory: providers.Provider[ProcessMemory] = providers.Singleton(SystemMemory)
     http_client: providers.Provider[HttpClient] = providers.Singleton(_http_client, settings)
     http_call: providers.Provider[HttpCallHandler] = providers.Singleton(
         HttpCallHandler, client=http_client, clock=clock

@@ -41,6 +41,7 @@ BAD_VALUES = {
     "lease_seconds": ["3.9", "3601", "nan", "inf", "-inf"],
     "grace_seconds": ["-1", "nan", "86401"],
     "handler_process_max_mb": ["0", "63", "1048577", "much"],
+    "worker_max_mb": ["0", "127", "1048577", "much"],
     "keep_succeeded_days": ["0", "-1", "nan", "inf", "1e12"],
     "keep_failed_days": ["0", "-1", "nan", "inf", "1e12"],
     "http_call_allowed_networks": ["ten", "10.0.0.1/8", "10.0.0.0/33", "::1;::2"],

@@ -16,13 +16,15 @@ def test_handlers_that_do_not_end_are_logged_with_their_job_and_passed_on() -> N
     stops.handler_abandoned(job, alive=2)
     stops.abandoned_handler_ended(job, alive=1)
     stops.worn_out(alive=4)
+    stops.grown(megabytes=900)
 
     assert lines.entries == [
         {"log_level": "warning", "event": "handler_abandoned", "alive": 2, **named},
         {"log_level": "info", "event": "abandoned_handler_ended", "alive": 1, **named},
         {"log_level": "critical", "event": "worker_worn_out", "abandoned_handlers": 4},
+        {"log_level": "critical", "event": "worker_worn_out", "megabytes": 900},
     ]
-    assert (following.abandoned, following.abandoned_alive, following.wear) == ([job], [2, 1], [4])
+    assert (following.abandoned, following.abandoned_alive, following.wear) == ([job], [2, 1], [4, 900])
 
 
 def test_a_cancel_is_normal_and_only_passed_on() -> None:

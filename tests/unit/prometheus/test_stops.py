@@ -14,6 +14,7 @@ def test_abandoned_handlers_are_counted_by_the_types_that_are_known_and_shown_wh
     stops.handler_abandoned(a_job(JobState.RUNNING, type="email.send"), alive=1)
     stops.handler_abandoned(a_job(JobState.RUNNING, type="unheard-of"), alive=2)
     stops.worn_out(alive=2)
+    stops.grown(megabytes=2)
 
     counts = [value(metrics, "handlers_abandoned_total", type=name) for name in ("email.send", "other", "report")]
     assert counts == [1, 1, 0]
