@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     log_level: LogLevel = "INFO"
     log_level_file: Path | None = None
     log_format: Literal["json", "console"] = "json"
+    access_log_sample: int = Field(default=0, ge=0, le=1_000_000)
     notify_socket: str | None = None
     """Where systemd wants to be told how this process is; with the two below set by systemd itself."""
     watchdog_usec: int | None = Field(default=None, ge=1)

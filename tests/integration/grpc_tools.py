@@ -58,8 +58,9 @@ Detail = TypeVar("Detail", bound=Message)
 class RecordingRpcTelemetry(RpcTelemetry):
     ended: list[tuple[str, str]] = field(default_factory=list)
 
-    def rpc_ended(self, method: str, status: str, seconds: float) -> None:
+    def rpc_ended(self, method: str, status: str, seconds: float, *, peer: str) -> None:
         assert seconds >= 0
+        assert peer.startswith(("ipv4:", "ipv6:")), peer
         self.ended.append((method, status))
 
     def gave_up(self, method: str) -> bool:

@@ -104,7 +104,8 @@ class Call(Generic[Request, Response]):
         return "CANCELLED" if remaining is None or remaining > 0 else "DEADLINE_EXCEEDED"
 
     def _ended(self, status: str) -> None:
-        self._services.telemetry.rpc_ended(self._method, status, perf_counter() - self._started)
+        seconds = perf_counter() - self._started
+        self._services.telemetry.rpc_ended(self._method, status, seconds, peer=self._context.peer())
 
 
 def _is_passing(error: BaseException) -> bool:

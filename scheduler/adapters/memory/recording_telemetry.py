@@ -156,6 +156,6 @@ class RecordingTelemetry(
         """Remember which parts the process works without."""
         (self.degraded_parts.add if is_degraded else self.degraded_parts.discard)(part)
 
-    def rpc_ended(self, method: str, status: str, seconds: float) -> None:  # noqa: ARG002 - the port's own
+    def rpc_ended(self, method: str, status: str, seconds: float, *, peer: str) -> None:  # noqa: ARG002 - the port's own
         """Remember a call and how it ended."""
         self.calls.append((method, status))

@@ -19,7 +19,7 @@ class RpcMetrics(RpcTelemetry):
         # Statuses are a small closed set, added as they are met.
         self._ended = {(method, "OK"): self._requests.labels(method, "OK") for method in methods}
 
-    def rpc_ended(self, method: str, status: str, seconds: float) -> None:
+    def rpc_ended(self, method: str, status: str, seconds: float, *, peer: str) -> None:  # noqa: ARG002 - logged
         """Count it by method and status, and observe how long it took."""
         known = method if method in self._seconds else OTHER_METHODS
         self._seconds[known].observe(seconds)

@@ -151,8 +151,8 @@ class RpcTelemetry(Protocol):
     """Told by the server of the API."""
 
     @abstractmethod
-    def rpc_ended(self, method: str, status: str, seconds: float) -> None:
-        """Count a call by its method's short name and its status name, and note how long it took."""
+    def rpc_ended(self, method: str, status: str, seconds: float, *, peer: str) -> None:
+        """Count a call by its method's short name and its status name, and note how long it took and whose it was."""
 
 
 class CallTelemetry(Protocol):

@@ -10,6 +10,7 @@ from scheduler.adapters.handlers.noop import NoopHandler
 from scheduler.adapters.handlers.process.pool import PoolLimits, ProcessPool
 from scheduler.adapters.handlers.registry import Registry
 from scheduler.adapters.http.progress import LoopProgress
+from scheduler.adapters.logging.calls import LoggedCalls
 from scheduler.adapters.logging.faults import LoggedFaults
 from scheduler.adapters.logging.reaper import LoggedReaper
 from scheduler.adapters.logging.stops import LoggedStops
@@ -135,7 +136,10 @@ class Common(containers.DeclarativeContainer):
     queue_telemetry: providers.Provider[QueueTelemetry] = providers.Singleton(QueueMetrics, metrics)
     dependency_telemetry: providers.Provider[DependencyTelemetry] = providers.Singleton(DependencyMetrics, metrics)
     loop_lag = providers.Singleton(LoopLagMetrics, metrics)
-    rpc_telemetry: providers.Provider[RpcTelemetry] = providers.Singleton(RpcMetrics, metrics, methods=RPC_METHODS)
+    counted_calls: providers.Provider[RpcTelemetry] = providers.Singleton(RpcMetrics, metrics, methods=RPC_METHODS)
+    rpc_telemetry: providers.Provider[RpcTelemetry] = providers.Singleton(
+        LoggedCalls, log, sample=settings.provided.access_log_sample, following=counted_calls
+    )
     submit_telemetry: providers.Provider[SubmitTelemetry] = providers.Singleton(SubmitMetrics, metrics)
     counted_worker: providers.Provider[WorkerTelemetry] = providers.Singleton(
         WorkerMetrics, metrics, types=handlers.provided.types.call(), slots=settings.provided.worker_pool_size

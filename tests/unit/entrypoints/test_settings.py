@@ -49,6 +49,7 @@ BAD_VALUES = {
     "supervised": ["perhaps"],
     "log_level": ["LOUD"],
     "log_format": ["xml"],
+    "access_log_sample": ["-1", "1000001", "half"],
     "watchdog_usec": ["0", "soon"],
     "watchdog_pid": ["me"],
 }

@@ -30,7 +30,7 @@ def main(directory: Path, slot: int) -> None:
             case ["degraded", part]:
                 faults.degraded(part, is_degraded=True)
             case ["call", seconds]:
-                calls.rpc_ended("GetJob", "OK", float(seconds))
+                calls.rpc_ended("GetJob", "OK", float(seconds), peer="ipv4:127.0.0.1:1")
             case ["errors", count]:
                 for number in range(int(count)):
                     submit.submit_failed(f"error-{number}-{'x' * 100}")

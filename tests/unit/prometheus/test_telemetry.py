@@ -28,6 +28,7 @@ from tests.support.builders import NOW, SECOND, a_failure, a_job, a_worker_id
 from tests.unit.prometheus.scrape import value
 
 LATER = NOW + 3 * SECOND
+PEER = "ipv4:127.0.0.1:50000"
 
 
 def ended(before: Job, after: Job) -> tuple[Job, Attempt]:
@@ -292,8 +293,8 @@ def test_calls_are_counted_by_method_and_status() -> None:
     metrics = Metrics()
     calls = RpcMetrics(metrics, methods=["GetJob"])
 
-    calls.rpc_ended("GetJob", "OK", 0.25)
-    calls.rpc_ended("GetJob", "NOT_FOUND", 0.5)
+    calls.rpc_ended("GetJob", "OK", 0.25, peer=PEER)
+    calls.rpc_ended("GetJob", "NOT_FOUND", 0.5, peer=PEER)
 
     assert value(metrics, "grpc_requests_total", method="GetJob", status="OK") == 1
     assert value(metrics, "grpc_requests_total", method="GetJob", status="NOT_FOUND") == 1
@@ -305,7 +306,7 @@ def test_made_up_methods_share_one_series() -> None:
     calls = RpcMetrics(metrics, methods=["GetJob"])
 
     for name in ("A", "B"):
-        calls.rpc_ended(name, "UNIMPLEMENTED", 0.0)
+        calls.rpc_ended(name, "UNIMPLEMENTED", 0.0, peer=PEER)
 
     assert value(metrics, "grpc_requests_total", method="other", status="UNIMPLEMENTED") == 2
     assert value(metrics, "grpc_request_duration_seconds_count", method="other") == 2
