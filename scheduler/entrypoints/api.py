@@ -9,7 +9,7 @@ from scheduler.adapters.grpc.servicer import UseCases
 from scheduler.application.loops import wait_until
 from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container
-from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server, withdraw
+from scheduler.entrypoints.operations import MAX_SILENCE, clock_loop, make_loop, operations_server, withdraw
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.runtime import background
 from scheduler.entrypoints.serving import run_on_servers
@@ -38,7 +38,10 @@ async def serve_api(
     hub = container.watch_hub()
     server = _server(container)
     loops = [clock_loop(container), make_loop(container, "watch", hub.refresh_once, interval=0.01)]
-    async with background(loops, hub.listen), operations_server(container, port=metrics_port, loops=["watch"]):
+    async with (
+        background(loops, hub.listen),
+        operations_server(container, port=metrics_port, loops={"watch": MAX_SILENCE}),
+    ):
         port = await server.start()
         if announce is not None:
             announce(port)

@@ -10,7 +10,8 @@ import structlog
 
 from scheduler.application.errors import StoreUnavailableError
 from scheduler.application.loops import spread, wait_until
-from scheduler.application.worker.lease import LeaseHolder, LeaseKeeper
+from scheduler.application.ports.health import Progress
+from scheduler.application.worker.lease import LOOP, LeaseHolder, LeaseKeeper
 from scheduler.application.worker.worker import Worker
 from scheduler.domain.ids import AttemptId, WorkerId
 from scheduler.entrypoints.resources import LeaseConnection
@@ -52,9 +53,17 @@ class _OnWorkersLoop(LeaseHolder):
 class LeaseThread:
     """Keeps the lease from `start` to `stop`. If the keeper itself fails, the process ends."""
 
-    def __init__(self, *, connect: Callable[[], LeaseConnection], make_keeper: KeeperFactory, worker: Worker) -> None:
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], LeaseConnection],
+        make_keeper: KeeperFactory,
+        worker: Worker,
+        progress: Progress,
+    ) -> None:
         self._connect = connect
         self._make_keeper = make_keeper
+        self._progress = progress
         self._workers_loop = asyncio.get_running_loop()
         self._holder = _OnWorkersLoop(worker, self._workers_loop)
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
@@ -88,22 +97,22 @@ class LeaseThread:
         _call(self._workers_loop, self._started.set)
         connection = self._connect()
         try:
-            await _open(connection, self._stopping)
+            await self._open(connection, self._stopping)
             if not self._stopping.is_set():
                 await self._make_keeper(registry=connection.registry).run(self._holder, self._stopping)
         finally:
             await connection.close()
 
-
-async def _open(connection: LeaseConnection, stopping: asyncio.Event) -> None:
-    """Connect, however long the store is away, unless asked to stop: until then this worker starts nothing."""
-    while not stopping.is_set():
-        try:
-            return await connection.open()
-        except StoreUnavailableError as error:
-            structlog.get_logger("scheduler").warning("lease_waits_for_store", error=str(error))
-            await wait_until(stopping, spread(RETRY_SECONDS, random.random()))  # noqa: S311 - spreads load
-    return None
+    async def _open(self, connection: LeaseConnection, stopping: asyncio.Event) -> None:
+        """Connect, however long the store is away, unless asked to stop: until then this worker starts nothing."""
+        while not stopping.is_set():
+            self._progress.beat(LOOP)
+            try:
+                return await connection.open()
+            except StoreUnavailableError as error:
+                structlog.get_logger("scheduler").warning("lease_waits_for_store", error=str(error))
+                await wait_until(stopping, spread(RETRY_SECONDS, random.random()))  # noqa: S311 - spreads load
+        return None
 
 
 def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

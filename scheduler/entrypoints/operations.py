@@ -1,25 +1,27 @@
 """What every process has beside its work: an HTTP server for operators, and a clock that follows the store's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from scheduler.adapters.http.server import OperationsServer
 from scheduler.application.loops import Loop
 from scheduler.entrypoints.container import Container
+from scheduler.entrypoints.stalls import stalls_reported
 
 CLOCK_SECONDS = 10.0
 PROBE_SECONDS = 5.0
 """How often dependencies are asked so that their gauges are true; /ready asks itself."""
 LAG_SECONDS = 0.25
+EVENT_LOOP = "event_loop"
 MAX_SILENCE = timedelta(seconds=60)
 """Much longer than a loop's pauses after faults and its statements' deadlines together."""
 
 
 @asynccontextmanager
-async def operations_server(container: Container, *, port: int, loops: Sequence[str]) -> AsyncIterator[None]:
-    """Serve /metrics, /health and /ready; /health watches the named loops."""
+async def operations_server(container: Container, *, port: int, loops: Mapping[str, timedelta]) -> AsyncIterator[None]:
+    """Serve /metrics, /health and /ready; /health watches the event loop and these loops, each with its silence."""
     settings, progress = container.common.settings(), container.common.progress()
     server = OperationsServer(
         host=settings.metrics_host,
@@ -29,17 +31,19 @@ async def operations_server(container: Container, *, port: int, loops: Sequence[
         progress=progress,
         reuse_port=container.common.options().shares_ports,
     )
-    for loop in loops:
-        progress.register(loop, max_silence=MAX_SILENCE)
+    silences = {EVENT_LOOP: MAX_SILENCE, **loops}
+    for loop, max_silence in silences.items():
+        progress.register(loop, max_silence=max_silence)
     await server.start()
     watching = [asyncio.create_task(watch(container)) for watch in (_watch_dependencies, _watch_loop, _feed_watchdog)]
     try:
-        yield
+        with stalls_reported(progress):
+            yield
     finally:
         for task in watching:
             task.cancel()
         await server.stop()
-        for loop in loops:
+        for loop in silences:
             progress.forget(loop)
 
 
@@ -50,8 +54,9 @@ async def _watch_dependencies(container: Container) -> None:
 
 
 async def _watch_loop(container: Container) -> None:
-    lag, clock = container.common.loop_lag(), container.common.clock()
+    lag, clock, progress = container.common.loop_lag(), container.common.clock(), container.common.progress()
     while True:
+        progress.beat(EVENT_LOOP)
         began = clock.monotonic()
         await asyncio.sleep(LAG_SECONDS)
         lag.observe(clock.monotonic() - began - LAG_SECONDS)

@@ -7,7 +7,7 @@ from functools import partial
 from scheduler.application.loops import Loop
 from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container
-from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server, withdraw
+from scheduler.entrypoints.operations import MAX_SILENCE, clock_loop, make_loop, operations_server, withdraw
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.runtime import background
 from scheduler.entrypoints.serving import run_on_servers
@@ -21,7 +21,8 @@ HAND_OUT_SECONDS = 1.0
 RECONCILE_SECONDS = 2.0
 DEPTHS_SECONDS = 5.0
 PURGE_SECONDS = 60.0
-WATCHED_LOOPS = ("release_due", "close_workers", "recover_jobs")
+WATCHED_LOOPS = ("release_due", "close_workers", "recover_jobs", "return_hand_outs")
+"""The quick ones: a rebuild of the queue or a purge may take its time."""
 
 
 def run_reaper(settings: Settings, options: ProcessOptions) -> int:
@@ -35,7 +36,7 @@ async def serve_reaper(container: Container, stopping: asyncio.Event, *, metrics
     await container.follow_store_clock().execute()
     async with (
         background([clock_loop(container), *duties(container)]),
-        operations_server(container, port=metrics_port, loops=WATCHED_LOOPS),
+        operations_server(container, port=metrics_port, loops=dict.fromkeys(WATCHED_LOOPS, MAX_SILENCE)),
     ):
         container.common.service().ready()
         await stopping.wait()

@@ -5,11 +5,12 @@ from dataclasses import replace
 from functools import partial
 
 from scheduler.adapters.handlers.discovery import find_handlers
-from scheduler.application.worker.claim_loop import LOOP
+from scheduler.application.worker.claim_loop import LOOP as CLAIM_LOOP
 from scheduler.application.worker.ending import Ending
+from scheduler.application.worker.lease import LOOP as LEASE_LOOP
 from scheduler.entrypoints.container import Container
 from scheduler.entrypoints.lease_thread import LeaseThread
-from scheduler.entrypoints.operations import clock_loop, make_loop, operations_server, withdraw
+from scheduler.entrypoints.operations import MAX_SILENCE, clock_loop, make_loop, operations_server, withdraw
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.runtime import background
 from scheduler.entrypoints.serving import run_on_servers
@@ -32,10 +33,17 @@ async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics
     await container.follow_store_clock().execute()
     worker = container.worker()
     growth = make_loop(container, "memory", container.watch_growth().execute, interval=MEMORY_SECONDS)
-    lease = LeaseThread(connect=container.lease_connection, make_keeper=container.lease_keeper, worker=worker)
+    lease = LeaseThread(
+        connect=container.lease_connection,
+        make_keeper=container.lease_keeper,
+        worker=worker,
+        progress=container.common.progress(),
+    )
+    # A heart that was silent for two leases has lost its jobs to others.
+    loops = {CLAIM_LOOP: MAX_SILENCE, LEASE_LOOP: 2 * container.common.settings().lease}
     async with (
         background([clock_loop(container), growth], container.progress_board().run),
-        operations_server(container, port=metrics_port, loops=[LOOP]),
+        operations_server(container, port=metrics_port, loops=loops),
     ):
         await lease.start()
         container.common.service().ready()
@@ -54,4 +62,4 @@ async def _retire(container: Container, stopping: asyncio.Event) -> None:
     """Be ready no longer from the stop on, and expect no more claims: handlers may take their time to end."""
     await stopping.wait()
     withdraw(container)
-    container.common.progress().forget(LOOP)
+    container.common.progress().forget(CLAIM_LOOP)

@@ -176,6 +176,7 @@ class WorkerParts(Parts):
             clock=host.clock,
             randomness=host.ids,
             telemetry=host.telemetry,
+            progress=self.services.progress,
         )
 
     def _describe(self) -> WorkerInfo:

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from scheduler.adapters.http.progress import LoopProgress
 from scheduler.adapters.memory.fixed_clock import FixedClock
 from scheduler.adapters.memory.fixed_randomness import FixedRandomness
 from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
@@ -50,6 +51,7 @@ def test_handlers_are_stopped_before_the_store_is_asked() -> None:
         clock=clock,
         randomness=FixedRandomness(),
         telemetry=RecordingTelemetry(),
+        progress=LoopProgress(clock),
     )
 
     async def stand_still() -> None:

@@ -11,6 +11,7 @@ from scheduler.application.dto import WorkerInfo
 from scheduler.application.errors import StoreUnavailableError
 from scheduler.application.loops import spread, wait_until
 from scheduler.application.ports.clock import Clock
+from scheduler.application.ports.health import Progress
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import WorkerTelemetry
 from scheduler.application.ports.worker_registry import WorkerRegistry
@@ -19,6 +20,7 @@ from scheduler.domain.lease import LeaseTerms
 
 CLOSE_SECONDS = 2.0
 RETRY_SECONDS = 0.5
+LOOP = "lease"
 
 
 class LeaseHolder(Protocol):
@@ -61,6 +63,7 @@ class LeaseKeeper:
         clock: Clock,
         randomness: Randomness,
         telemetry: WorkerTelemetry,
+        progress: Progress,
     ) -> None:
         self._registry = registry
         self._describe = describe
@@ -68,6 +71,7 @@ class LeaseKeeper:
         self._clock = clock
         self._randomness = randomness
         self._telemetry = telemetry
+        self._progress = progress
         self._worker_id: WorkerId | None = None
         self._trusted = False
         self._last_good = 0.0
@@ -79,6 +83,7 @@ class LeaseKeeper:
                 holder.handler_stuck()
                 return
             ok = await self._turn(holder)
+            self._progress.beat(LOOP)
             await wait_until(stopping, self._pause(ok=ok))
         await self._close()
 

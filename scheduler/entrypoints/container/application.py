@@ -243,6 +243,7 @@ class Container(containers.DeclarativeContainer):
         clock=common.clock,
         randomness=common.randomness,
         telemetry=common.worker_telemetry,
+        progress=common.progress,
     )
 
     # --- reaper

@@ -99,6 +99,7 @@ class Workshop(Shop):
             clock=self.clock,
             randomness=self.randomness,
             telemetry=self.telemetry,
+            progress=self.progress,
         )
 
     def _describe(self) -> WorkerInfo:

@@ -45,7 +45,12 @@ def a_thread(container: Container, registry: NotedRegistry) -> LeaseThread:
     def make_keeper(*, registry: NotedRegistry) -> LeaseKeeper:
         return container.lease_keeper(registry=registry)
 
-    return LeaseThread(connect=lambda: LeaseConnection(registry), make_keeper=make_keeper, worker=container.worker())
+    return LeaseThread(
+        connect=lambda: LeaseConnection(registry),
+        make_keeper=make_keeper,
+        worker=container.worker(),
+        progress=container.common.progress(),
+    )
 
 
 def test_the_lease_is_renewed_while_the_workers_loop_is_blocked_and_closed_at_the_end() -> None:
@@ -112,7 +117,12 @@ def a_late_thread(container: Container, connection: LateConnection) -> LeaseThre
     def make_keeper(*, registry: NotedRegistry) -> LeaseKeeper:
         return container.lease_keeper(registry=registry)
 
-    return LeaseThread(connect=lambda: connection, make_keeper=make_keeper, worker=container.worker())
+    return LeaseThread(
+        connect=lambda: connection,
+        make_keeper=make_keeper,
+        worker=container.worker(),
+        progress=container.common.progress(),
+    )
 
 
 def test_a_lease_waits_for_a_store_that_is_away_when_it_begins() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from scheduler.entrypoints.container import build_container
-from scheduler.entrypoints.operations import operations_server
+from scheduler.entrypoints.operations import MAX_SILENCE, operations_server
 from scheduler.entrypoints.process import Backend
 from scheduler.entrypoints.settings import Settings
 
@@ -31,7 +31,7 @@ def test_a_process_with_a_stuck_loop_shows_no_sign_of_life(tmp_path: Path) -> No
     async def scenario(receiver: socket.socket) -> None:
         container = build_container(settings, backend=Backend.MEMORY)
         progress = container.common.progress()
-        async with operations_server(container, port=0, loops=["claim"]):
+        async with operations_server(container, port=0, loops={"claim": MAX_SILENCE}):
             await signs(receiver, 3)
             progress.register("stuck", max_silence=timedelta(0))
             while not await is_silent(receiver):

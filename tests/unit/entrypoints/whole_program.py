@@ -22,7 +22,10 @@ from tests.unit.entrypoints.program import say
 async def with_all_threads_busy_and_a_lease(stopping: asyncio.Event) -> int:
     container = build_container(Settings(), backend=Backend.MEMORY)
     lease = LeaseThread(
-        connect=container.lease_connection, make_keeper=container.lease_keeper, worker=container.worker()
+        connect=container.lease_connection,
+        make_keeper=container.lease_keeper,
+        worker=container.worker(),
+        progress=container.common.progress(),
     )
     await lease.start()
     busy = [asyncio.create_task(asyncio.to_thread(time.sleep, 60)) for _ in range(64)]
@@ -68,10 +71,16 @@ def with_keeper(kind: type[LeaseKeeper]) -> Callable[[asyncio.Event], Awaitable[
                 clock=container.common.clock(),
                 randomness=container.common.randomness(),
                 telemetry=container.common.worker_telemetry(),
+                progress=container.common.progress(),
                 **ports,  # type: ignore[arg-type] # the registry
             )
 
-        lease = LeaseThread(connect=container.lease_connection, make_keeper=make, worker=container.worker())
+        lease = LeaseThread(
+            connect=container.lease_connection,
+            make_keeper=make,
+            worker=container.worker(),
+            progress=container.common.progress(),
+        )
         await lease.start()
         time.sleep(60)  # noqa: ASYNC251 - whatever the worker's loop does
         return 7
