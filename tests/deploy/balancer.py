@@ -14,16 +14,18 @@ from tests.deploy.tools import DEPLOY, TIMEOUT_SECONDS, tool
 HOST = "127.0.0.1"
 START_SECONDS = 10.0
 CONFIGURATION = DEPLOY / "compose" / "nginx"
+PLAIN = "listen 8081 http2;"
 
 
-def configure(folder: Path, port: int, apis: Sequence[int]) -> Path:
+def configure(folder: Path, port: int, apis: Sequence[int], *, listen: str = PLAIN) -> Path:
     """Copy the configuration, with ports of this machine instead of those in containers; return the main file."""
     main = folder / "nginx.conf"
     text = (CONFIGURATION / "nginx.conf").read_text()
     for theirs, ours in {
-        "listen 8081 http2": f"listen {HOST}:{port} http2",
         "listen 127.0.0.1:8080": f"listen {HOST}:{free_port()}",
         " /tmp/": f" {folder}/",
+        PLAIN: listen,
+        "listen 8081 ": f"listen {HOST}:{port} ",
         "worker_shutdown_timeout 10s": "worker_shutdown_timeout 1s",
     }.items():
         assert theirs in text
@@ -44,10 +46,10 @@ def _upstream(apis: Sequence[int]) -> str:
 
 
 @contextmanager
-def balancing(folder: Path, apis: Sequence[int]) -> Iterator[str]:
-    """Run nginx in front of the apis; give its address."""
+def balancing(folder: Path, apis: Sequence[int], *, listen: str = PLAIN) -> Iterator[str]:
+    """Run nginx in front of the apis, listening as these lines of its configuration say; give its address."""
     port = free_port()
-    main = configure(folder, port, apis)
+    main = configure(folder, port, apis, listen=listen)
     process = subprocess.Popen([tool("nginx"), "-c", main, "-e", "stderr", "-g", "daemon off;"])
     try:
         _await_listener(port)
