@@ -197,6 +197,9 @@ def test_all_processes_but_the_migration_are_left_out_by_the_label_that_the_docu
     assert components == {f"scheduler-{each}": each for each in (*PROCESSES, "migrate")}
     for each in (each for each in found.all if each["kind"] in {"Deployment", "Job"}):
         assert each["metadata"]["labels"] == labels(each)
+    for each in found.of("HorizontalPodAutoscaler", "ScaledObject"):
+        target = found.one("Deployment", each["spec"]["scaleTargetRef"]["name"])
+        assert each["metadata"]["labels"] == labels(target)
 
 
 def test_the_documentation_names_objects_folders_and_secrets_that_exist() -> None:
