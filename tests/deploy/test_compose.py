@@ -45,12 +45,28 @@ def test_compose_itself_accepts_the_file() -> None:
     passes(["docker", "compose", "--file", FILE, "--profile", "cluster", "config", "--quiet"])
 
 
-def test_every_variable_is_explained_with_its_default() -> None:
-    lines = (COMPOSE / ".env.example").read_text().splitlines()
-    example = dict(line.removeprefix("#").split("=", 1) for line in lines if re.match(r"#[A-Z_]+=", line))
+def example(name: str) -> dict[str, str]:
+    """Return the variables that a file shows, each in a comment."""
+    lines = (COMPOSE / name).read_text().splitlines()
+    return dict(line.removeprefix("#").split("=", 1) for line in lines if re.match(r"#[A-Z_]+=", line))
 
-    assert example.pop("COMPOSE_PROFILES") == "cluster"
-    assert example == variables()
+
+def test_every_variable_of_the_stack_is_shown_with_its_default() -> None:
+    shown = example(".env.example")
+
+    assert shown.pop("COMPOSE_PROFILES") == "cluster"
+    assert shown == variables()
+
+
+def test_what_is_shown_for_the_service_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = example("scheduler.env.example")
+    for name, value in shown.items():
+        monkeypatch.setenv(name, value)
+
+    settings = Settings.load()
+
+    assert shown.keys() <= {name.upper() for name in Settings.model_fields}
+    assert settings.store_url == shown["DATABASE_URL"]
 
 
 def test_no_service_has_more_rights_than_it_needs(service: Service) -> None:
@@ -96,6 +112,9 @@ def test_what_is_mounted_exists_and_cannot_be_written(service: Service) -> None:
 
 @pytest.mark.parametrize("service", ours(), ids=lambda service: service.name)
 class TestOurParts:
+    def test_they_can_be_told_everything(self, service: Service) -> None:
+        assert service.document["env_file"] == [{"path": "scheduler.env", "required": False}]
+
     def test_they_are_given_variables_that_exist(self, service: Service) -> None:
         assert service.environment.keys() <= {name.upper() for name in Settings.model_fields}
 
