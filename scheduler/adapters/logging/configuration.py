@@ -9,6 +9,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from scheduler.adapters.logging.redaction import redact
+from scheduler.application.current_attempt import current_attempt
 from scheduler.application.current_trace import current_trace
 
 LogFormat = Literal["json", "console"]
@@ -51,11 +52,18 @@ def _enrichers() -> list[Processor]:
     """Return what must run while the caller's context is there."""
     return [
         structlog.contextvars.merge_contextvars,
+        _add_attempt,
         _add_trace,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+
+
+def _add_attempt(_log: object, _method: str, line: EventDict) -> EventDict:
+    """Name the attempt in which something is logged, unless the line does."""
+    attempt = current_attempt()
+    return line if attempt is None else {**attempt.log_fields, **line}
 
 
 def _add_trace(_log: object, _method: str, line: EventDict) -> EventDict:

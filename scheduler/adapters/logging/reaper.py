@@ -37,9 +37,9 @@ class LoggedReaper(ReaperTelemetry):
             self._log.warning("jobs_recovered", worker_id=str(worker_id), count=count)
         for job in jobs:
             if job.state is JobState.DEADLETTER:
-                self._log.info("job_deadlettered", job_id=str(job.id), job_type=job.type, error=job.last_error)
+                self._log.info("job_deadlettered", **_lost_attempt_of(job), error=job.last_error)
             else:
-                self._log.debug("job_recovered", job_id=str(job.id), job_type=job.type, attempts=job.attempts)
+                self._log.debug("job_recovered", **_lost_attempt_of(job))
 
     def queue_repaired(self, kind: str, count: int) -> None:
         """Log a repair that changed something."""
@@ -54,3 +54,7 @@ class LoggedReaper(ReaperTelemetry):
     def expired_leases(self, workers: int) -> None:
         """Pass it on."""
         self._following.expired_leases(workers)
+
+
+def _lost_attempt_of(job: Job) -> dict[str, object]:
+    return {"job_id": str(job.id), "job_type": job.type, "attempt": job.attempts, "worker_id": str(job.worker_id)}

@@ -41,4 +41,10 @@ class LoggedStops(StopTelemetry):
 
 
 def _attempt_of(job: Job) -> dict[str, object]:
-    return {"job_id": str(job.id), "job_type": job.type, "attempt": job.attempts, "fence": job.version}
+    return {
+        "job_id": str(job.id),
+        "job_type": job.type,
+        "attempt": job.attempts,
+        "fence": job.version,
+        "worker_id": str(job.worker_id),
+    }

@@ -34,7 +34,7 @@ class LoggedWorker(WorkerTelemetry):
         self._following.attempt_ended(job, attempt)
         event = _FAILED_EVENTS.get(job.state)
         if event is None:
-            self._log.debug("attempt_ended", job_id=str(job.id), attempt=attempt.number, outcome=attempt.outcome)
+            self._log.debug("attempt_ended", **_named(job, attempt))
         else:
             self._log_failure(event, job, attempt)
 
@@ -62,11 +62,17 @@ class LoggedWorker(WorkerTelemetry):
     def _log_failure(self, event: str, job: Job, attempt: Attempt) -> None:
         self._log.info(
             event,
-            job_id=str(job.id),
-            job_type=job.type,
-            attempt=attempt.number,
+            **_named(job, attempt),
             max_attempts=job.max_attempts,
-            outcome=attempt.outcome,
-            worker_id=str(attempt.worker_id),
             error=attempt.error[:MAX_ERROR_CHARS],
         )
+
+
+def _named(job: Job, attempt: Attempt) -> dict[str, object]:
+    return {
+        "job_id": str(job.id),
+        "job_type": job.type,
+        "attempt": attempt.number,
+        "worker_id": str(attempt.worker_id),
+        "outcome": attempt.outcome,
+    }

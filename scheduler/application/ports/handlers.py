@@ -113,14 +113,20 @@ class JobContext:
 
     @property
     def logger(self) -> HandlerLog:
-        """Return a log whose lines name the job, its type, the attempt and its trace."""
-        return self.log.bind(
-            job_id=str(self.job_id),
-            job_type=self.job_type,
-            attempt=self.attempt,
-            fence=self.fence,
-            trace_id=self._trace.trace_id,
-        )
+        """Return a log whose lines have the `log_fields`."""
+        return self.log.bind(**self.log_fields)
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """Return what names the job, its type, the attempt, its worker and its trace in a line of the log."""
+        return {
+            "job_id": str(self.job_id),
+            "job_type": self.job_type,
+            "attempt": self.attempt,
+            "fence": self.fence,
+            "worker_id": str(self.worker_id),
+            "trace_id": self._trace.trace_id,
+        }
 
     @property
     def traceparent(self) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from scheduler.application.current_attempt import in_attempt
 from scheduler.application.dto import StartedJob
 from scheduler.application.failures import failure_of
 from scheduler.application.outcomes import Success
@@ -26,7 +27,8 @@ class RunJob:
         if handler is None:
             return self._unknown(started.job.type)
         try:
-            return _checked(await handler.run(started.payload, context))
+            with in_attempt(context):
+                return _checked(await handler.run(started.payload, context))
         except asyncio.CancelledError as error:
             if _cancelled_from_outside():
                 raise

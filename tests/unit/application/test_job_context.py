@@ -39,7 +39,7 @@ def test_calls_that_a_handler_makes_belong_to_the_trace_of_its_job() -> None:
     assert (context.traceparent, context.tracestate) == (own.traceparent, "")
 
 
-def test_its_log_names_the_attempt_and_its_trace() -> None:
+def test_its_log_names_the_attempt_its_worker_and_its_trace() -> None:
     lines, trace = Lines(), a_trace()
     context = replace(a_context(), log=cast("HandlerLog", lines.log()), trace=trace)
 
@@ -52,6 +52,7 @@ def test_its_log_names_the_attempt_and_its_trace() -> None:
         "job_type": "email.send",
         "attempt": 1,
         "fence": 2,
+        "worker_id": str(context.worker_id),
         "trace_id": trace.trace_id,
     }
 

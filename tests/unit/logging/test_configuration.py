@@ -3,6 +3,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -25,7 +26,13 @@ def lines() -> list[dict[str, str]]:
 
 
 def test_each_event_is_one_line_of_json(lines: list[dict[str, str]]) -> None:
-    assert [line["event"] for line in lines] == ["job_failed", "connected with password=***", "loop_failed"]
+    assert [line["event"] for line in lines] == [
+        "job_failed",
+        "connected with password=***",
+        "request failed",
+        "order_refused",
+        "loop_failed",
+    ]
 
 
 def test_a_line_says_who_spoke_how_loud_and_in_which_context(lines: list[dict[str, str]]) -> None:
@@ -35,6 +42,24 @@ def test_a_line_says_who_spoke_how_loud_and_in_which_context(lines: list[dict[st
 
 def test_a_line_names_the_trace_on_whose_behalf_it_is_written(lines: list[dict[str, str]]) -> None:
     assert (lines[0]["trace_id"], "trace_id" in lines[1]) == ("a" * 32, False)
+
+
+def test_what_a_library_says_inside_an_attempt_names_the_attempt(lines: list[dict[str, object]]) -> None:
+    named = {
+        "job_id": str(UUID(int=7)),
+        "job_type": "order.pack",
+        "attempt": 2,
+        "fence": 3,
+        "worker_id": str(UUID(int=8)),
+        "trace_id": UUID(int=7).hex,
+    }
+
+    assert named.items() <= lines[2].items()
+    assert "job_type" not in lines[-1], "the attempt is over"
+
+
+def test_what_a_line_says_itself_wins_over_the_attempt(lines: list[dict[str, object]]) -> None:
+    assert (lines[3]["attempt"], lines[3]["job_id"]) == ("of its own", str(UUID(int=7)))
 
 
 def test_times_are_utc(lines: list[dict[str, str]]) -> None:
@@ -55,8 +80,8 @@ def test_neither_payloads_nor_secrets_are_written(lines: list[dict[str, str]]) -
 
 
 def test_an_exception_keeps_its_traceback_in_its_line(lines: list[dict[str, str]]) -> None:
-    assert "Traceback" in lines[2]["exception"]
-    assert "ValueError: invalid literal" in lines[2]["exception"]
+    assert "Traceback" in lines[-1]["exception"]
+    assert "ValueError: invalid literal" in lines[-1]["exception"]
 
 
 def test_debug_shows_ours_and_the_libraries_details() -> None:

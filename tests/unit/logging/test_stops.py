@@ -11,7 +11,13 @@ def test_handlers_that_do_not_end_are_logged_with_their_job_and_passed_on() -> N
     lines, following = Lines(), RecordingTelemetry()
     stops = LoggedStops(lines.log(), following=following)
     job = a_job(JobState.RUNNING, type="email.send")
-    named = {"job_id": str(job.id), "job_type": "email.send", "attempt": job.attempts, "fence": job.version}
+    named = {
+        "job_id": str(job.id),
+        "job_type": "email.send",
+        "attempt": job.attempts,
+        "fence": job.version,
+        "worker_id": str(job.worker_id),
+    }
 
     stops.handler_abandoned(job, alive=2)
     stops.abandoned_handler_ended(job, alive=1)
