@@ -6,8 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from scheduler.application.current_trace import current_trace
 from scheduler.application.errors import OverloadedError, StoreRejectedError
+from scheduler.application.ports.tracing import Tracing
+from scheduler.application.untraced import UNTRACED
 from scheduler.domain.errors import SchedulerError
+from scheduler.domain.trace import TraceContext
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,6 +32,7 @@ class _Request(Generic[Item, Result]):
     items: Sequence[Item]
     size: int
     reply: "asyncio.Future[Result]"
+    trace: TraceContext | None
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -43,10 +48,14 @@ class GroupCommit(Generic[Item, Result]):
         *,
         size_of: Callable[[Item], int],
         limits: FlushLimits,
+        name: str = "flush",
+        tracing: Tracing = UNTRACED,
     ) -> None:
         self._flush = flush
         self._size_of = size_of
         self._limits = limits
+        self._name = name
+        self._tracing = tracing
         self._waiting: deque[_Request[Item, Result]] = deque()
         self._waiting_size = 0
         self._pumping = 0
@@ -58,7 +67,7 @@ class GroupCommit(Generic[Item, Result]):
         if self._waiting and self._waiting_size + size > self._limits.waiting_size:
             raise OverloadedError
         reply: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        request = _Request(items, size, reply)
+        request = _Request(items, size, reply, current_trace())
         self._waiting.append(request)
         self._waiting_size += size
         self._start_pump()
@@ -94,7 +103,8 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _flush_or_halve(self, batch: Sequence[_Request[Item, Result]]) -> None:
         try:
-            results = await self._flush([request.items for request in batch])
+            with self._tracing.batch(self._name, [request.trace for request in batch]):
+                results = await self._flush([request.items for request in batch])
         except StoreRejectedError as error:
             if len(batch) == 1:
                 _settle(batch[0], error)

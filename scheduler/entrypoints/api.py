@@ -22,7 +22,7 @@ HEALTH_SECONDS = 1.0
 def run_api(settings: Settings, options: ProcessOptions) -> int:
     """Serve the API until a signal; return the exit code. Raises SchedulerError when it cannot start."""
     port = METRICS_PORT if settings.metrics_port is None else settings.metrics_port
-    return run_on_servers(settings, options, partial(serve_api, metrics_port=port))
+    return run_on_servers(settings, options, "api", partial(serve_api, metrics_port=port))
 
 
 async def serve_api(
@@ -71,6 +71,7 @@ def _server(container: Container) -> ApiServer:
         end_watches=container.watch_hub().stop,
         telemetry=container.common.rpc_telemetry(),
         faults=container.common.faults(),
+        tracing=container.common.tracing(),
         options=ServerOptions(
             host=settings.grpc_host, port=settings.grpc_port, share_port=container.common.options().shares_ports
         ),

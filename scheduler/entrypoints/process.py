@@ -28,6 +28,8 @@ class ProcessOptions:
 
     slot: int | None = None
     metrics_directory: Path | None = None
+    service: str = "scheduler"
+    """Under which its spans are shown."""
     handlers: "Sequence[AnyDefinition]" = ()
     """Those of users, beside the built-in ones."""
 

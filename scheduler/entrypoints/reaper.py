@@ -28,7 +28,7 @@ WATCHED_LOOPS = ("release_due", "close_workers", "recover_jobs", "return_hand_ou
 def run_reaper(settings: Settings, options: ProcessOptions) -> int:
     """Do the maintenance until a signal; return the exit code. Raises SchedulerError when it cannot start."""
     port = METRICS_PORT if settings.metrics_port is None else settings.metrics_port
-    return run_on_servers(settings, options, partial(serve_reaper, metrics_port=port))
+    return run_on_servers(settings, options, "reaper", partial(serve_reaper, metrics_port=port))
 
 
 async def serve_reaper(container: Container, stopping: asyncio.Event, *, metrics_port: int) -> Ending:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.container import Container, build_container
@@ -13,9 +14,9 @@ Part = Callable[[Container, asyncio.Event], Awaitable[Ending]]
 """Serves on open resources until the event is set, then drains; tells how it ended."""
 
 
-def run_on_servers(settings: Settings, options: ProcessOptions, part: Part) -> int:
+def run_on_servers(settings: Settings, options: ProcessOptions, kind: str, part: Part) -> int:
     """Run one part against SQL and Redis until a signal; return the exit code."""
-    return run_parts(settings, options, Backend.SERVERS, [part])
+    return run_parts(settings, replace(options, service=f"scheduler-{kind}"), Backend.SERVERS, [part])
 
 
 def run_parts(settings: Settings, options: ProcessOptions, backend: Backend, parts: Sequence[Part]) -> int:
@@ -29,6 +30,7 @@ def run_parts(settings: Settings, options: ProcessOptions, backend: Backend, par
             ending = await _all(parts, container, stopping)
         finally:
             await container.resources().close()
+            await container.common.tracing().close()
         if ending is not Ending.COMPLETE:
             # A handler that does not end would keep the event loop for ever; its job is given back already.
             leave(EXIT_UNFIT if ending is Ending.WORN_OUT else 0)

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     keep_failed_days: float = Field(default=30.0, gt=0, le=36_500)
     http_call_allowed_networks: str = ""
     http_call_ca_file: str | None = None
+    otel_sdk_disabled: bool = False
+    otel_traces_exporter: Literal["otlp", "none"] = "otlp"
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_exporter_otlp_traces_endpoint: str | None = None
+    otel_exporter_otlp_protocol: Literal["grpc"] = "grpc"
+    otel_exporter_otlp_traces_protocol: Literal["grpc"] = "grpc"
     supervised: bool = False
     """Standard input is a pipe held by the process that started this one: stop when it closes."""
     log_level: LogLevel = "INFO"
@@ -182,6 +188,12 @@ class Settings(BaseSettings):
         """Return how often systemd wants a sign of life of this process."""
         is_ours = self.watchdog_pid in {None, os.getpid()}
         return timedelta(microseconds=self.watchdog_usec) if self.watchdog_usec is not None and is_ours else None
+
+    @property
+    def exports_spans(self) -> bool:
+        """Tell whether spans go to a collector."""
+        endpoint = self.otel_exporter_otlp_traces_endpoint or self.otel_exporter_otlp_endpoint
+        return endpoint is not None and self.otel_traces_exporter == "otlp" and not self.otel_sdk_disabled
 
     @property
     def lease(self) -> timedelta:

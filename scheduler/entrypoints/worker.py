@@ -25,7 +25,7 @@ def run_worker(settings: Settings, options: ProcessOptions) -> int:
     port = METRICS_PORT if settings.metrics_port is None else settings.metrics_port
     # Before the event loop begins: users' modules may run loops of their own while they are imported.
     options = replace(options, handlers=find_handlers(settings.worker_handlers))
-    return run_on_servers(settings, options, partial(serve_worker, metrics_port=port))
+    return run_on_servers(settings, options, "worker", partial(serve_worker, metrics_port=port))
 
 
 async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics_port: int) -> Ending:

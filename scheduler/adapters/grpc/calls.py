@@ -11,6 +11,7 @@ import grpc.aio
 from scheduler.adapters.grpc.faults import CallFaults
 from scheduler.application.errors import ServerStoppingError
 from scheduler.application.ports.telemetry import RpcTelemetry
+from scheduler.application.ports.tracing import CallSpan, Tracing
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -63,17 +64,21 @@ class CallServices:
     telemetry: RpcTelemetry
     faults: CallFaults
     in_flight: CallsInFlight
+    tracing: Tracing
 
 
 class Call(Generic[Request, Response]):
     """One call, while inside. What its handler raises becomes a status; a client's own cancel passes as it is."""
 
-    __slots__ = ("_context", "_method", "_services", "_started")
+    __slots__ = ("_context", "_method", "_services", "_span", "_started")
 
-    def __init__(self, services: CallServices, method: str, context: Context[Request, Response]) -> None:
+    def __init__(
+        self, services: CallServices, method: str, context: Context[Request, Response], span: CallSpan
+    ) -> None:
         self._services = services
         self._method = method
         self._context = context
+        self._span = span
         self._started = perf_counter()
 
     async def __aenter__(self) -> None:
@@ -96,14 +101,15 @@ class Call(Generic[Request, Response]):
 
     async def _refuse(self, error: BaseException) -> None:
         refusal = self._services.faults.refusal(self._method, error)
-        self._ended(refusal.code.name)
+        self._ended(refusal.code.name, error)
         await self._context.abort_with_status(refusal.to_status())
 
     def _cancelled_as(self) -> str:
         remaining: float | None = self._context.time_remaining()
         return "CANCELLED" if remaining is None or remaining > 0 else "DEADLINE_EXCEEDED"
 
-    def _ended(self, status: str) -> None:
+    def _ended(self, status: str, error: BaseException | None = None) -> None:
+        self._span.answered(status, error)
         seconds = perf_counter() - self._started
         self._services.telemetry.rpc_ended(self._method, status, seconds, peer=self._context.peer())
 

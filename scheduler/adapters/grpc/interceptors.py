@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import grpc
@@ -12,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from scheduler.adapters.grpc.calls import Call, CallServices, Context
 from scheduler.adapters.grpc.errors import MalformedRequestError
+from scheduler.adapters.grpc.trace_metadata import read_trace
 from scheduler.application.deadline import DEFAULT_SECONDS, time_limit
 
 MAX_SECONDS = 30.0
@@ -70,9 +72,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         services = self._services
 
         async def call(data: bytes, context: Context[Request, Response]) -> Response:
-            async with Call(services, method, context):
-                with time_limit(_seconds(context.time_remaining())):
-                    return await behavior(read(data), context)
+            with services.tracing.call(method, partial(read_trace, context)) as span:
+                async with Call(services, method, context, span):
+                    with time_limit(_seconds(context.time_remaining())):
+                        return await behavior(read(data), context)
 
         return call
 
@@ -84,9 +87,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         # A coroutine that writes instead of a generator: it runs in one task, and closes what it iterates. A stream
         # outlives any time limit; each read on its behalf has the default one.
         async def call(data: bytes, context: Context[Request, Response]) -> None:
-            async with Call(services, method, context), aclosing(behavior(read(data), context)) as responses:
-                async for response in responses:
-                    await context.write(response)
+            with services.tracing.call(method, partial(read_trace, context)) as span:
+                async with (
+                    Call(services, method, context, span),
+                    aclosing(behavior(read(data), context)) as responses,
+                ):
+                    async for response in responses:
+                        await context.write(response)
 
         return call
 

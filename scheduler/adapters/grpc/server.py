@@ -20,6 +20,8 @@ from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import add_SchedulerServiceSe
 from scheduler.adapters.grpc.servicer import SERVICE, SchedulerServicer, UseCases
 from scheduler.application.errors import PortInUseError
 from scheduler.application.ports.telemetry import FaultTelemetry, RpcTelemetry
+from scheduler.application.ports.tracing import Tracing
+from scheduler.application.untraced import UNTRACED
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
@@ -61,13 +63,16 @@ class ApiServer:
         telemetry: RpcTelemetry,
         faults: FaultTelemetry,
         options: ServerOptions,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         call_faults = CallFaults(faults)
         self._end_watches = end_watches
         self._options = options
-        self._services = CallServices(telemetry=telemetry, faults=call_faults, in_flight=CallsInFlight())
+        self._services = CallServices(
+            telemetry=telemetry, faults=call_faults, in_flight=CallsInFlight(), tracing=tracing
+        )
         self._mutations = Mutations(call_faults.abandoned)
-        self._servicer = SchedulerServicer(use_cases, self._mutations)
+        self._servicer = SchedulerServicer(use_cases, self._mutations, tracing)
         self._health = HealthService((SERVICE,))
         self._stop_lock = asyncio.Lock()
         self._server: grpc.aio.Server | None = None

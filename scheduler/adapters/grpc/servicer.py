@@ -11,6 +11,8 @@ from scheduler.adapters.grpc.mutations import Mutations
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import SchedulerServiceServicer
 from scheduler.adapters.grpc.trace_metadata import HasMetadata, read_trace
+from scheduler.application.current_trace import current_trace
+from scheduler.application.ports.tracing import Tracing
 from scheduler.application.use_cases.cancel_job import CancelJob
 from scheduler.application.use_cases.delete_jobs import DeleteJobs
 from scheduler.application.use_cases.get_job import GetJob
@@ -48,19 +50,21 @@ class UseCases:
 class SchedulerServicer(SchedulerServiceServicer):
     """Serves scheduler.v1. SubmitJobs itself outlives a client that goes away; other mutations are shielded."""
 
-    def __init__(self, use_cases: UseCases, mutations: Mutations) -> None:
+    def __init__(self, use_cases: UseCases, mutations: Mutations, tracing: Tracing) -> None:
         self._use_cases = use_cases
         self._mutations = mutations
+        self._tracing = tracing
 
     async def SubmitJob(self, request: pb.SubmitJobRequest, context: HasMetadata) -> pb.SubmitJobResponse:
         """Store one job."""
-        command = commands.single_submit(request, read_trace(context))
+        command = commands.single_submit(request, read_trace(context) or current_trace())
         (outcome,) = await self._use_cases.submit_jobs.execute([command])
+        self._tracing.submitted(outcome.job_id, command.submission)
         return views.submit_response(outcome)
 
     async def SubmitJobs(self, request: pb.SubmitJobsRequest, context: HasMetadata) -> pb.SubmitJobsResponse:
         """Store a batch."""
-        batch = commands.batch_submit(request, read_trace(context))
+        batch = commands.batch_submit(request, read_trace(context) or current_trace())
         return views.submit_responses(await self._use_cases.submit_jobs.execute(batch))
 
     async def GetJob(self, request: pb.GetJobRequest, _context: object) -> pb.JobStatus:

@@ -15,8 +15,9 @@ from scheduler.application.current_trace import current_trace
 LogFormat = Literal["json", "console"]
 # Chatty below WARNING, about nothing that an operator can act on, and two of them about header values.
 _QUIET_LIBRARIES = ("aiohttp.access", "asyncio", "grpc._cython.cygrpc", "hpack", "httpcore2", "psycopg")
-# These warn of each connection that an outage costs, over and over; our fault log says the same once a second.
-_WARNING_LIBRARIES = ("psycopg",)
+# These warn of each try that an outage costs, over and over. Of SQL our fault log says the same once a second, of a
+# collector of spans the library itself says at last that it gave up.
+_WARNING_LIBRARIES = ("opentelemetry", "psycopg")
 
 
 # What journald takes for the priority of a line.

@@ -13,7 +13,9 @@ from scheduler.application.ports.job_queue import JobQueue
 from scheduler.application.ports.job_repository import JobRepository
 from scheduler.application.ports.job_sweeper import JobSweeper
 from scheduler.application.ports.telemetry import FaultTelemetry, WorkerTelemetry
+from scheduler.application.ports.tracing import Tracing
 from scheduler.application.transitions import Transitions
+from scheduler.application.untraced import UNTRACED
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import WorkerId
 from scheduler.domain.priority import ClaimOrder, ClaimPlan
@@ -46,6 +48,7 @@ class StartJobs:
         order: ClaimOrder,
         telemetry: WorkerTelemetry,
         faults: FaultTelemetry,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         self._repository = repository
         self._sweeper = sweeper
@@ -56,6 +59,7 @@ class StartJobs:
         self._order = order
         self._telemetry = telemetry
         self._faults = faults
+        self._tracing = tracing
         self._turn = 0
 
     async def execute(self, worker_id: WorkerId, limit: int) -> StartedBatch:
@@ -65,6 +69,14 @@ class StartJobs:
         self._turn += len(entries)
         if not entries:
             return StartedBatch(jobs=[], claimed=0)
+        with self._tracing.batch("start_jobs", [None] * len(entries)):
+            started = await self._start_or_give_back(worker_id, entries, handed_out)
+        self._telemetry.jobs_started([item.job for item in started])
+        return StartedBatch(jobs=started, claimed=len(entries))
+
+    async def _start_or_give_back(
+        self, worker_id: WorkerId, entries: Sequence[QueueEntry], handed_out: Sequence[QueueEntry]
+    ) -> Sequence[StartedJob]:
         try:
             with time_limit(START_SECONDS):
                 started = await self._start(worker_id, entries)
@@ -73,8 +85,7 @@ class StartJobs:
             raise
         await self._best_effort.ack([entry.job_id for entry in handed_out])
         await self._best_effort.announce([item.job for item in started])
-        self._telemetry.jobs_started([item.job for item in started])
-        return StartedBatch(jobs=started, claimed=len(entries))
+        return started
 
     async def _claim(self, plan: ClaimPlan) -> tuple[Sequence[QueueEntry], Sequence[QueueEntry]]:
         """Return what to start, and which of it was handed out by the queue: all, or nothing without Redis."""

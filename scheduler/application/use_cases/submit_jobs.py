@@ -13,7 +13,9 @@ from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.ids import Ids
 from scheduler.application.ports.job_repository import JobRepository
 from scheduler.application.ports.telemetry import SubmitTelemetry
+from scheduler.application.ports.tracing import Tracing
 from scheduler.application.submission_plan import NamedSubmission, SubmissionPlan, plan_submissions
+from scheduler.application.untraced import UNTRACED
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import JobId
 from scheduler.domain.submission import Submission
@@ -38,7 +40,14 @@ class SubmitJobs:
     """Store a request's jobs all together or not at all, once per name; the commit is the acknowledgement."""
 
     def __init__(
-        self, *, repository: JobRepository, queue: BestEffortQueue, clock: Clock, ids: Ids, telemetry: SubmitTelemetry
+        self,
+        *,
+        repository: JobRepository,
+        queue: BestEffortQueue,
+        clock: Clock,
+        ids: Ids,
+        telemetry: SubmitTelemetry,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         self._repository = repository
         self._queue = queue
@@ -46,7 +55,7 @@ class SubmitJobs:
         self._ids = ids
         self._telemetry = telemetry
         self._group = GroupCommit[NamedSubmission, Sequence[SubmitOutcome]](
-            self._flush, size_of=_size_of, limits=FlushLimits()
+            self._flush, size_of=_size_of, limits=FlushLimits(), name="submit_jobs", tracing=tracing
         )
 
     async def execute(self, commands: Sequence[SubmitCommand]) -> Sequence[SubmitOutcome]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from scheduler.application.current_trace import current_trace, in_trace
+from scheduler.application.current_trace import current_trace
 from scheduler.application.dto import StartedJob
 from scheduler.application.errors import OverloadedError, StoreRejectedError, StoreUnavailableError
 from scheduler.application.group_commit import FlushLimits, GroupCommit, byte_length
@@ -15,6 +15,8 @@ from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.handlers import HandlerLog, JobContext
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import FaultTelemetry, WorkerTelemetry
+from scheduler.application.ports.tracing import AttemptSpan, Tracing
+from scheduler.application.untraced import UNTRACED
 from scheduler.application.use_cases.finish_jobs import FinishJobs
 from scheduler.application.use_cases.run_job import RunJob
 from scheduler.application.worker.attempt import Outcome, RunningAttempt, StopReason
@@ -25,6 +27,7 @@ from scheduler.application.worker.stragglers import Stragglers
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import WorkerId
 from scheduler.domain.retry import Failure, FailureKind
+from scheduler.domain.trace import TraceContext
 
 STUCK_AFTER = timedelta(seconds=30)
 """An attempt that is not over this long after its deadline keeps the event loop from deciding it."""
@@ -49,6 +52,7 @@ class AttemptRunner:
         telemetry: WorkerTelemetry,
         faults: FaultTelemetry,
         log: HandlerLog,
+        tracing: Tracing = UNTRACED,
         stuck_after: timedelta = STUCK_AFTER,
     ) -> None:
         self._table = table
@@ -62,9 +66,12 @@ class AttemptRunner:
         self._telemetry = telemetry
         self._faults = faults
         self._log = log
+        self._tracing = tracing
         self._stuck_after = stuck_after
         self._tasks: set[asyncio.Task[None]] = set()
-        self._results = GroupCommit[AttemptResult, None](self._flush, size_of=_size_of, limits=FlushLimits())
+        self._results = GroupCommit[AttemptResult, None](
+            self._flush, size_of=_size_of, limits=FlushLimits(), name="finish_jobs", tracing=tracing
+        )
 
     def launch(self, started: StartedJob, worker_id: WorkerId) -> None:
         """Take a slot and run the job in it."""
@@ -72,11 +79,12 @@ class AttemptRunner:
         attempt = RunningAttempt(started, overdue_at=overdue_at)
         self._table.add(attempt)
         self._telemetry.inflight(len(self._table))
-        with in_trace(started.trace):
+        span = self._tracing.attempt(started)
+        with span.current():
             if attempt.stop_reason is None:
-                context = self._context(attempt, worker_id)
+                context = self._context(attempt, worker_id, span.trace)
                 attempt.begin(asyncio.create_task(self._run_job.execute(started, context)))
-            task = asyncio.create_task(self._live(attempt))
+            task = asyncio.create_task(self._live(attempt, span))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -97,7 +105,8 @@ class AttemptRunner:
         for attempt in (*self._table, *self._stragglers):
             attempt.cancel_handler()
 
-    async def _live(self, attempt: RunningAttempt) -> None:
+    async def _live(self, attempt: RunningAttempt, span: AttemptSpan) -> None:
+        outcome: Outcome | None = None
         try:
             outcome = await attempt.outcome
             if attempt.handler_runs:
@@ -108,6 +117,7 @@ class AttemptRunner:
             self._faults.fault("result_lost", error)
         finally:
             self._free(attempt)
+            span.end(outcome)
 
     def _free(self, attempt: RunningAttempt) -> None:
         self._progress.close(attempt.started.attempt_id)
@@ -134,7 +144,7 @@ class AttemptRunner:
             failure = Failure(kind=FailureKind.ERROR, error="the store refused the result")
             await self.record(replace(result, outcome=failure))
 
-    def _context(self, attempt: RunningAttempt, worker_id: WorkerId) -> JobContext:
+    def _context(self, attempt: RunningAttempt, worker_id: WorkerId, trace: TraceContext | None) -> JobContext:
         job = attempt.started.job
         return JobContext(
             attempt_id=job.attempt_id,
@@ -143,7 +153,7 @@ class AttemptRunner:
             max_attempts=job.max_attempts,
             worker_id=worker_id,
             deadline=job.updated_at + job.timeout,
-            trace=attempt.started.trace,
+            trace=trace,
             log=self._log,
             cancellation=attempt.cancellation,
             report_progress=self._progress.open(job.attempt_id),

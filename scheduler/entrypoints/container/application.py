@@ -113,6 +113,7 @@ class Container(containers.DeclarativeContainer):
         clock=common.clock,
         ids=common.ids,
         telemetry=common.submit_telemetry,
+        tracing=common.tracing,
     )
     watch_hub = providers.Singleton(
         WatchHub,
@@ -161,6 +162,7 @@ class Container(containers.DeclarativeContainer):
         order=providers.Singleton(_claim_order, common.settings),
         telemetry=common.worker_telemetry,
         faults=common.faults,
+        tracing=common.tracing,
     )
     run_job = providers.Singleton(RunJob, handlers=common.handlers)
     finish_jobs = providers.Singleton(
@@ -204,6 +206,7 @@ class Container(containers.DeclarativeContainer):
         telemetry=common.worker_telemetry,
         faults=common.faults,
         log=common.handler_log,
+        tracing=common.tracing,
     )
     wakeups = providers.Singleton(Wakeups, bus=adapters.bus, randomness=common.randomness, faults=common.faults)
     claim_loop = providers.Singleton(

@@ -50,7 +50,9 @@ from scheduler.application.ports.telemetry import (
     SubmitTelemetry,
     WorkerTelemetry,
 )
+from scheduler.application.ports.tracing import Tracing
 from scheduler.entrypoints.container.db_tx import build_db_tx
+from scheduler.entrypoints.container.tracing import build_tracing
 from scheduler.entrypoints.process import ProcessOptions, program_version
 from scheduler.entrypoints.settings import Settings
 
@@ -81,6 +83,14 @@ def _metrics(options: ProcessOptions) -> Metrics:
 
 def _http_client(settings: Settings) -> HttpClient:
     return HttpClient(allowed_networks=settings.http_call_networks, ca_file=settings.http_call_ca_file)
+
+
+def _traced_store(tracing: Tracing, metrics: StoreMetrics) -> StoreTelemetry:
+    return tracing.store(metrics)
+
+
+def _traced_queue(tracing: Tracing, metrics: QueueMetrics) -> QueueTelemetry:
+    return tracing.queue(metrics)
 
 
 def _handlers(
@@ -132,8 +142,13 @@ class Common(containers.DeclarativeContainer):
         LoopServices, faults=faults, progress=progress, randomness=randomness
     )
 
-    store_telemetry: providers.Provider[StoreTelemetry] = providers.Singleton(StoreMetrics, metrics)
-    queue_telemetry: providers.Provider[QueueTelemetry] = providers.Singleton(QueueMetrics, metrics)
+    tracing: providers.Provider[Tracing] = providers.Singleton(build_tracing, settings, options)
+    store_telemetry: providers.Provider[StoreTelemetry] = providers.Singleton(
+        _traced_store, tracing, providers.Singleton(StoreMetrics, metrics)
+    )
+    queue_telemetry: providers.Provider[QueueTelemetry] = providers.Singleton(
+        _traced_queue, tracing, providers.Singleton(QueueMetrics, metrics)
+    )
     dependency_telemetry: providers.Provider[DependencyTelemetry] = providers.Singleton(DependencyMetrics, metrics)
     loop_lag = providers.Singleton(LoopLagMetrics, metrics)
     counted_calls: providers.Provider[RpcTelemetry] = providers.Singleton(RpcMetrics, metrics, methods=RPC_METHODS)

@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,8 @@ FREE_TEXTS = {
     "log_level_file",
     "notify_socket",
     "journal_stream",
+    "otel_exporter_otlp_endpoint",
+    "otel_exporter_otlp_traces_endpoint",
 }
 BAD_VALUES = {
     "grpc_port": ["eighty", "-1", "65536", "1.5"],
@@ -46,6 +49,10 @@ BAD_VALUES = {
     "keep_failed_days": ["0", "-1", "nan", "inf", "1e12"],
     "http_call_allowed_networks": ["ten", "10.0.0.1/8", "10.0.0.0/33", "::1;::2"],
     "http_call_ca_file": ["/no/such/file", "/", __file__],
+    "otel_sdk_disabled": ["perhaps"],
+    "otel_traces_exporter": ["zipkin"],
+    "otel_exporter_otlp_protocol": ["http/protobuf"],
+    "otel_exporter_otlp_traces_protocol": ["http/json"],
     "supervised": ["perhaps"],
     "log_level": ["LOUD"],
     "log_format": ["xml"],
@@ -192,3 +199,22 @@ def test_a_child_gets_this_environment_with_some_variables_replaced(monkeypatch:
     environment = child_environment(LOG_LEVEL="DEBUG", GRPC_PORT=1)
     assert environment == {**os.environ, "LOG_LEVEL": "DEBUG", "GRPC_PORT": "1"}
     assert os.environ["LOG_LEVEL"] == "INFO"
+
+
+@pytest.mark.parametrize(
+    ("variables", "exports"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4317"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_TRACES_EXPORTER": "none"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_SDK_DISABLED": "true"}, False),
+    ],
+)
+def test_spans_are_exported_where_a_collector_is_named(
+    variables: Mapping[str, str], *, exports: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load().exports_spans is exports
