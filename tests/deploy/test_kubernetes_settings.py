@@ -10,6 +10,7 @@ from scheduler.adapters.grpc import server as grpc_server
 from scheduler.adapters.grpc.servicer import SERVICE
 from scheduler.adapters.handlers.http_call.addresses import AddressPolicy
 from scheduler.adapters.handlers.process.pool import UNKILLABLE_SECONDS, PoolLimits
+from scheduler.adapters.opentelemetry.shutdown import FLUSH_SECONDS
 from scheduler.application.worker.worker import CANCEL_SECONDS, RECORD_SECONDS
 from scheduler.entrypoints import api, lease_thread, reaper, runtime, worker
 from scheduler.entrypoints.settings import Settings
@@ -100,7 +101,7 @@ def test_a_pod_is_given_longer_to_end_than_its_process_may_take(overlay: str) ->
     assert grace == defaults().grace_seconds
     for process, deployment in found.processes().items():
         sleep = container(deployment).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-        longest = sleep + grace + worst[process] + runtime.THREAD_SECONDS
+        longest = sleep + grace + worst[process] + FLUSH_SECONDS + runtime.THREAD_SECONDS
         assert pod(deployment)["terminationGracePeriodSeconds"] > longest
 
 
