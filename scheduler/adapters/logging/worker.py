@@ -11,7 +11,7 @@ from scheduler.domain.job import Job
 from scheduler.domain.state import JobState
 
 MAX_ERROR_CHARS = 500
-_FAILED_EVENTS = {
+FAILED_EVENTS = {
     JobState.RETRYING: "job_retrying",
     JobState.FAILED: "job_failed",
     JobState.DEADLETTER: "job_deadlettered",
@@ -32,7 +32,7 @@ class LoggedWorker(WorkerTelemetry):
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         """Log the outcome."""
         self._following.attempt_ended(job, attempt)
-        event = _FAILED_EVENTS.get(job.state)
+        event = FAILED_EVENTS.get(job.state)
         if event is None:
             self._log.debug("attempt_ended", **_named(job, attempt))
         else:
