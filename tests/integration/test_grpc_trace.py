@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+import scheduler.client
 from scheduler.adapters.grpc.client import SchedulerClient
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.application.current_trace import in_trace
@@ -11,6 +12,7 @@ from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.trace import TraceContext
 from tests.integration.grpc_tools import Api, a_job_message, over_loopback
 from tests.support.builders import a_submission, a_trace
+from tests.unit.opentelemetry.recorder import Recorder
 
 TRACE = a_trace("vendor=1,other=2")
 
@@ -52,6 +54,18 @@ async def test_a_repeated_submit_may_come_from_another_trace_and_leaves_the_firs
     assert (again.job_id, again.created) == (first.job_id, False)
     assert trace is not None
     assert trace.traceparent == TRACE.traceparent
+
+
+@over_loopback
+async def test_the_client_tells_the_current_span_of_the_program_that_calls(api: Api) -> None:
+    tracing = Recorder()
+    async with scheduler.client.SchedulerClient(api.address) as client:
+        with tracing.batch("order", []):
+            job = await client.submit(a_submission())
+
+    trace = await api.trace(job.job_id)
+    assert trace is not None
+    assert trace.span_id in tracing.only().to_json()
 
 
 @over_loopback
