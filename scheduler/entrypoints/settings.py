@@ -27,6 +27,8 @@ StoreUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgresql", 
 QueueUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["redis", "rediss"], host_required=True)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+SECRETS = ("cockroachdb_password", "database_url", "db_tx_database_url", "redis_password", "redis_url")
+"""Those that a file may hold: DATABASE_URL_FILE names the file of DATABASE_URL."""
 
 
 class SettingsError(SchedulerError):
@@ -152,7 +154,10 @@ class Settings(BaseSettings):
 
     @classmethod
     def _from_environment(cls) -> dict[str, str]:
-        return {name: value for name in cls.model_fields if (value := os.environ.get(name.upper()))}
+        given = {name: value for name in cls.model_fields if (value := os.environ.get(name.upper()))}
+        files = {name: file for name in SECRETS if (file := os.environ.get(f"{name.upper()}_FILE"))}
+        read = {name: _read_secret(name, file) for name, file in files.items() if name not in given}
+        return given | {name: secret for name, secret in read.items() if secret}
 
     @property
     def store_url(self) -> str:
@@ -213,6 +218,13 @@ def withhold_from_children() -> None:
 def child_environment(**variables: str | int) -> Mapping[str, str]:
     """Return this process's environment with some variables replaced, for a process that it starts."""
     return {**os.environ, **{name: str(value) for name, value in variables.items()}}
+
+
+def _read_secret(name: str, file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name.upper()}_FILE: {error}") from error
 
 
 def _host(host: str) -> str:
