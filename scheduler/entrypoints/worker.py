@@ -17,7 +17,7 @@ from scheduler.entrypoints.serving import run_on_servers
 from scheduler.entrypoints.settings import Settings
 
 METRICS_PORT = 2113
-MEMORY_SECONDS = 2.0
+MEMORY_SECONDS = 0.25
 
 
 def run_worker(settings: Settings, options: ProcessOptions) -> int:

@@ -1,7 +1,10 @@
 """Real workers whose handlers will not stop, or try to end them."""
 
+import re
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +57,12 @@ def test_a_handler_or_thread_that_runs_on_is_abandoned_and_its_place_is_used(sta
     run_load(stack, scenario)
 
 
+def most_megabytes(child: Child) -> int:
+    """Return the most memory that a process has had."""
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{child.pid}/status").read_text())
+    return int(peak) // 1024
+
+
 def _is_left(jobs: Sequence[JobView]) -> bool:
     return count(jobs, JobState.RETRYING) == 1
 
@@ -71,6 +80,20 @@ def test_a_worker_full_of_abandoned_handlers_ends_and_its_jobs_run_elsewhere_at_
         assert await outcomes(load, patient) == [AttemptOutcome.RELEASED]
         keep_running(stack.worker)
         await load.until(lambda jobs: count(jobs, JobState.RUNNING) == 1)
+
+    run_load(stack, scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
+def test_a_worker_in_which_handlers_leave_much_behind_keeps_a_bounded_memory(stack: Stack) -> None:
+    jobs, megabytes = 100, 10
+
+    async def scenario(load: Load) -> None:
+        with running(a_worker(stack, "circles", places=2)) as worker:
+            await load.add(jobs, job_type="unruly.circle", megabytes=megabytes)
+            ended = await load.until_ended()
+            assert count(ended, JobState.SUCCEEDED) == jobs
+            assert most_megabytes(worker) < jobs * megabytes / 2
 
     run_load(stack, scenario)
 

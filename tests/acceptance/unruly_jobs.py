@@ -61,6 +61,20 @@ def leak(payload: Leak, context: JobContext) -> None:
     LEAKED.append(b"x" * (payload.megabytes * 1024 * 1024))
 
 
+class Circle:
+    """Holds itself, and much else; as one object it hardly counts."""
+
+    def __init__(self, megabytes: int) -> None:
+        self.itself = self
+        self.held = b"x" * (megabytes * 1024 * 1024)
+
+
+@handler("unruly.circle")
+async def leave_circle(payload: Leak, context: JobContext) -> None:
+    """Leave what only Python's collector can free."""
+    Circle(payload.megabytes)
+
+
 def _exit() -> NoReturn:
     sys.exit(3)
 

@@ -200,6 +200,12 @@ def wait_patiently(place: Place, context: JobContext) -> None:
         place.mark("cancelled", context.cancelled)
 
 
+@handler("wait.frozen", executor="process")
+def wait_frozen(place: Place, context: JobContext) -> None:
+    place.mark("began", os.getpid())
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
 @handler("wait.stubborn", executor="process")
 def wait_stubbornly(place: Place, context: JobContext) -> None:
     place.mark("began", os.getpid())

@@ -62,7 +62,7 @@ def test_what_a_cancelled_handler_logs_while_it_cleans_up_is_heard(
     run(scenario)
 
 
-@pytest.mark.parametrize("definition", [process_jobs.wait_stubbornly, process_jobs.hog])
+@pytest.mark.parametrize("definition", [process_jobs.wait_stubbornly, process_jobs.hog, process_jobs.wait_frozen])
 def test_a_handler_that_does_not_end_is_killed(definition: AnyDefinition, tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         async with bench.running(bench.attempt(definition, in_folder(tmp_path))):

@@ -187,6 +187,7 @@ class Container(containers.DeclarativeContainer):
         memory=common.memory,
         max_megabytes=common.settings.provided.worker_max_mb,
         stragglers=stragglers,
+        clock=common.clock,
         telemetry=common.stop_telemetry,
     )
     attempt_table = providers.Singleton(AttemptTable, common.settings.provided.worker_pool_size, stragglers)
