@@ -70,7 +70,7 @@ class CallServices:
 class Call(Generic[Request, Response]):
     """One call, while inside. What its handler raises becomes a status; a client's own cancel passes as it is."""
 
-    __slots__ = ("_context", "_method", "_services", "_span", "_started")
+    __slots__ = ("_context", "_method", "_peer", "_services", "_span", "_started")
 
     def __init__(
         self, services: CallServices, method: str, context: Context[Request, Response], span: CallSpan
@@ -79,6 +79,7 @@ class Call(Generic[Request, Response]):
         self._method = method
         self._context = context
         self._span = span
+        self._peer = context.peer()  # gRPC forgets it when the client ends the call
         self._started = perf_counter()
 
     async def __aenter__(self) -> None:
@@ -111,7 +112,7 @@ class Call(Generic[Request, Response]):
     def _ended(self, status: str, error: BaseException | None = None) -> None:
         self._span.answered(status, error)
         seconds = perf_counter() - self._started
-        self._services.telemetry.rpc_ended(self._method, status, seconds, peer=self._context.peer())
+        self._services.telemetry.rpc_ended(self._method, status, seconds, peer=self._peer)
 
 
 def _is_passing(error: BaseException) -> bool:
