@@ -14,6 +14,7 @@ from tests.deploy.tools import DEPLOY, ROOT
 from tests.support.sql import create_database, execute
 
 TEXT = RUNBOOKS.read_text("utf-8")
+PROSE = " ".join(TEXT.split())
 COMMANDS = sorted(set(re.findall(r"^scheduler ((?:dlq )?[a-z]+)|`scheduler ((?:dlq )?[a-z]+)", TEXT, re.MULTILINE)))
 SOURCES = "\n".join(file.read_text("utf-8") for file in (ROOT / "scheduler").rglob("*.py"))
 
@@ -34,7 +35,7 @@ def test_the_commands_exist(command: str) -> None:
 
 
 def test_the_panels_are_on_the_dashboards() -> None:
-    named = set(re.findall(r"(?<![*\w])\*([A-Z][^*]+)\*(?!\*)", TEXT))
+    named = set(re.findall(r"(?<![*\w])\*([A-Z][^*]+)\*(?!\*)", PROSE))
     dashboards = [json.loads(file.read_text("utf-8")) for file in (DEPLOY / "grafana" / "dashboards").glob("*.json")]
     panels = {panel["title"] for dashboard in dashboards for panel in dashboard["panels"]}
     titles = {dashboard["title"] for dashboard in dashboards}
@@ -43,7 +44,7 @@ def test_the_panels_are_on_the_dashboards() -> None:
 
 
 def test_the_events_are_logged_by_the_code() -> None:
-    lists = re.findall(r"[Ee]vents? ((?:`\w+`(?:, | or )?)+)", TEXT)
+    lists = re.findall(r"[Ee]vents? ((?:`\w+`(?:, | or )?)+)", PROSE)
     names = {name for found in lists for name in re.findall(r"\w+_\w+", found)} | set(
         re.findall(r"`(\w+_failed)`", TEXT)
     )
