@@ -1,7 +1,7 @@
 """A process without spans: jobs keep and pass on the traces of their submitters all the same."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from scheduler.application.current_trace import in_trace
 from scheduler.application.dto import StartedJob
@@ -38,15 +38,13 @@ class Untraced(Tracing):
     """Makes none."""
 
     def __init__(self) -> None:
-        self._call = nullcontext(_UntracedCall())
+        self._call = _UntracedCall()
 
-    def call(
-        self,
-        method: str,  # noqa: ARG002 - not looked at
-        caller: Callable[[], TraceContext | None],  # noqa: ARG002 - as above
-    ) -> AbstractContextManager[CallSpan]:
-        """Do nothing around it."""
-        return self._call
+    @contextmanager
+    def call(self, method: str, caller: Callable[[], TraceContext | None]) -> Iterator[CallSpan]:  # noqa: ARG002 - not looked at
+        """Let what is logged inside name the caller's trace."""
+        with in_trace(caller()):
+            yield self._call
 
     def submitted(self, job_id: JobId, submission: Submission) -> None:
         """Do nothing."""

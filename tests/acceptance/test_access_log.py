@@ -7,6 +7,8 @@ import pytest
 
 from scheduler.adapters.embedded.ports import free_port
 from scheduler.adapters.grpc.client_errors import ClientError
+from scheduler.application.current_trace import in_trace
+from scheduler.domain.trace import TraceContext
 from scheduler.entrypoints.stack import HOST, Stack
 from tests.acceptance.load import Load, run_load
 from tests.acceptance.log_lines import Line, with_event
@@ -15,9 +17,13 @@ from tests.acceptance.processes import running, sibling
 
 pytestmark = pytest.mark.servers
 STATS, UNKNOWN = 5, 2
+TRACE = TraceContext(trace_id="c" * 32, span_id="d" * 16)
+METHODS = {"SubmitJobs", "GetQueueStats", "GetJob"}
 
 
 async def _calls(load: Load) -> None:
+    with in_trace(TRACE):
+        await load.add(1)
     for _ in range(STATS):
         await load.client.queue_stats()
     for _ in range(UNKNOWN):
@@ -34,7 +40,7 @@ def log_of_calls(stack: Stack) -> Callable[..., list[Line]]:
         with running(api):
             await_ready(metrics_port)
             run_load(stack, _calls, address=f"{HOST}:{port}")
-        return [line for line in with_event(api, "rpc_ended") if line["method"] in {"GetQueueStats", "GetJob"}]
+        return [line for line in with_event(api, "rpc_ended") if line["method"] in METHODS]
 
     return run
 
@@ -43,6 +49,7 @@ def test_a_sample_of_the_calls_and_every_error_are_logged(log_of_calls: Callable
     lines = log_of_calls("sampled-api", ACCESS_LOG_SAMPLE=3)
 
     assert [(line["method"], line["status"]) for line in lines] == [
+        ("SubmitJobs", "OK"),
         ("GetQueueStats", "OK"),
         ("GetQueueStats", "OK"),
         *[("GetJob", "NOT_FOUND")] * UNKNOWN,
@@ -51,6 +58,7 @@ def test_a_sample_of_the_calls_and_every_error_are_logged(log_of_calls: Callable
         assert line["level"] == "info"
         assert line["peer"].startswith(("ipv4:127.0.0.1:", "ipv6:"))
         assert line["seconds"] > 0
+    assert [line.get("trace_id") for line in lines] == [TRACE.trace_id, None, None, None, None]
 
 
 def test_by_default_no_call_is_logged(log_of_calls: Callable[..., list[Line]]) -> None:
