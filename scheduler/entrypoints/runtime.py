@@ -24,6 +24,8 @@ EXIT_UNFIT = 70
 """EX_SOFTWARE: handlers that nothing stops, or a lease that nobody keeps; a new process must take its place."""
 THREAD_SECONDS = 2.0
 """What threads that handlers left behind get to end."""
+MAX_THREADS = 1000
+"""What handlers send to threads and never ends must not keep others, and the metrics, waiting for a free one."""
 MAX_ERROR_CHARS = 500
 YOUNG_OBJECTS = 10_000
 """So many new objects call the garbage collector: some MiB, where Python's 700 would be less than one batch."""
@@ -36,7 +38,7 @@ def run_process(main: Main, settings: Settings) -> int:
     """Run `main` until it ends; the first SIGTERM or SIGINT asks it to stop, the second ends the process."""
     set_up_logging(settings)
     withhold_from_children()
-    threads = ThreadPoolExecutor(thread_name_prefix="work")
+    threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="work")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop().set_default_executor(threads)
         code = _run_to_its_end(_supervised_main(main, settings), runner.get_loop())

@@ -45,6 +45,17 @@ async def with_a_busy_thread(stopping: asyncio.Event) -> int:
     return 7
 
 
+async def with_many_busy_threads(stopping: asyncio.Event) -> int:
+    busy = [asyncio.create_task(asyncio.to_thread(time.sleep, 60)) for _ in range(100)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await asyncio.to_thread(say, "up")
+    await stopping.wait()
+    for each in busy:
+        each.cancel()
+    return 7
+
+
 async def with_an_idle_thread(stopping: asyncio.Event) -> int:
     await asyncio.to_thread(say, "up")
     await stopping.wait()
@@ -77,6 +88,7 @@ def without_output(_: Settings) -> int:
 
 MAINS: dict[str, Callable[[asyncio.Event], Awaitable[int]]] = {
     "obedient": obedient,
+    "many-busy-threads": with_many_busy_threads,
     "deaf": deaf,
     "blocked": blocked,
     "busy-thread": with_a_busy_thread,

@@ -58,6 +58,13 @@ def test_threads_that_run_on_do_not_keep_a_process_alive(name: str, module: str)
         assert process.exit_code(within=30) == 7
 
 
+def test_a_hundred_threads_that_run_on_keep_no_other_call_waiting() -> None:
+    with program("many-busy-threads") as process:
+        process.wait_for("up")
+        process.send(signal.SIGTERM)
+        assert process.exit_code(within=30) == 7
+
+
 def test_a_part_that_fails_stops_the_others_and_its_error_is_the_processs() -> None:
     with program("part-that-fails", module=WHOLE) as process:
         assert process.exit_code() == 1

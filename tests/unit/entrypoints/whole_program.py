@@ -13,7 +13,7 @@ from scheduler.entrypoints.container import Container, build_container
 from scheduler.entrypoints.fleet import stop_event
 from scheduler.entrypoints.lease_thread import LeaseThread
 from scheduler.entrypoints.process import Backend, ProcessOptions
-from scheduler.entrypoints.runtime import run_process
+from scheduler.entrypoints.runtime import MAX_THREADS, run_process
 from scheduler.entrypoints.serving import run_parts
 from scheduler.entrypoints.settings import Settings
 from tests.unit.entrypoints.program import say
@@ -28,7 +28,7 @@ async def with_all_threads_busy_and_a_lease(stopping: asyncio.Event) -> int:
         progress=container.common.progress(),
     )
     await lease.start()
-    busy = [asyncio.create_task(asyncio.to_thread(time.sleep, 60)) for _ in range(64)]
+    busy = [asyncio.create_task(asyncio.to_thread(time.sleep, 60)) for _ in range(MAX_THREADS)]
     say("up")
     await stopping.wait()
     for task in busy:
