@@ -161,7 +161,7 @@ async def test_a_client_that_runs_out_of_time_can_repeat_its_submit(api: Api) ->
     api.gate.guard(api.store.repository, "add_all")
     api.gate.shut()
     request = pb.SubmitJobRequest(job=a_job_message(job_id=str(uuid.uuid4())))
-    call = api.stub.SubmitJob(request, timeout=0.5)
+    call = api.stub.SubmitJob(request, timeout=2)
     await until(lambda: api.gate.waiting == 1)
     assert (await refusal(call)).code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await until(lambda: api.rpcs.gave_up("SubmitJob"))
