@@ -19,6 +19,8 @@ from scheduler.entrypoints.demo.web_service import BUSY, GREETING, MISSING, OPEN
 
 RUN_LABEL = "demo"
 BACKOFF = RetryPolicy(initial=timedelta(seconds=0.2), multiplier=1.0, jitter=0.2)
+LONG_BACKOFF = RetryPolicy(initial=timedelta(seconds=2), multiplier=1.0, jitter=0.2)
+"""Of the watched job: its watch begins when all jobs are submitted, and is to see that it waits."""
 WORK_SECONDS = 24.0
 """Of all handlers together, however many jobs there are."""
 LONGEST_JOB_SECONDS = 0.06
@@ -148,13 +150,14 @@ class _Maker:
         return self._job(Kind.CANCELLED, {"sleep_seconds": 60}, final=JobState.CANCELLED, priority=Priority.CRITICAL)
 
     def watched(self) -> PlannedJob:
-        return self._job(
+        job = self._job(
             Kind.WATCHED,
             {"fail_attempts": 1, "sleep_seconds": 0.3},
             failures=1,
             priority=Priority.CRITICAL,
             idempotency_key=f"{RUN_LABEL}-{self.run}",
         )
+        return replace(job, submission=replace(job.submission, retry_policy=LONG_BACKOFF))
 
     def called(self) -> PlannedJob:
         return replace(self._call(Kind.CALLED, OPEN), result=_ANSWER)
