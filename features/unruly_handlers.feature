@@ -21,6 +21,7 @@ Feature: Handlers that do harm
         | group          | BaseExceptionGroup: both (2 sub-exceptions); SystemExit: 5; ValueError: no |
         | unspeakable    | UnspeakableError                                                            |
         | megabytes      | ValueError: xxxxxxxxxx                                                      |
+        | recursion      | RecursionError                                                              |
 
   Rule: A job of a type that no worker knows waits for one that does, but not for ever
 

@@ -20,7 +20,9 @@ class Leak(BaseModel):
 
 
 class Harm(BaseModel):
-    what: Literal["exit", "interrupt", "generator exit", "group", "unspeakable", "megabytes", "exit in a task"]
+    what: Literal[
+        "exit", "interrupt", "generator exit", "group", "unspeakable", "megabytes", "recursion", "exit in a task"
+    ]
 
 
 class UnspeakableError(Exception):
@@ -99,6 +101,10 @@ def _megabytes() -> NoReturn:
     raise ValueError("x" * 100_000_000)
 
 
+def _recursion() -> NoReturn:
+    _recursion()
+
+
 HARMS: dict[str, Callable[[], NoReturn]] = {
     "exit": _exit,
     "interrupt": _interrupt,
@@ -106,6 +112,7 @@ HARMS: dict[str, Callable[[], NoReturn]] = {
     "group": _group,
     "unspeakable": _unspeakable,
     "megabytes": _megabytes,
+    "recursion": _recursion,
 }
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -117,6 +118,20 @@ def test_a_system_that_refuses_a_process_fails_the_attempt(monkeypatch: pytest.M
             patch.setattr(sys, "executable", "/no/such/python")
             error = await bench.error(process_jobs.greet, ORDER)
             assert error.startswith("ProcessNotStartedError: cannot start a process for the handler: [Errno 2]")
+        assert await greet(bench)
+
+    run(scenario)
+
+
+def test_a_system_that_refuses_a_thread_fails_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario(bench: Bench) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            error = await bench.error(process_jobs.greet, ORDER)
+            assert error == "ProcessNotStartedError: cannot start a process for the handler: can't start new thread"
         assert await greet(bench)
 
     run(scenario)
