@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=12.0, ge=4, le=3600)
     grace_seconds: float = Field(default=25.0, ge=0, le=24 * 3600)
     handler_process_max_mb: int = Field(default=1024, ge=64, le=1024 * 1024)
-    worker_max_mb: int | None = Field(default=None, ge=128, le=1024 * 1024)
+    worker_max_mb: int = Field(default=4096, ge=128, le=1024 * 1024)
     keep_succeeded_days: float = Field(default=7.0, gt=0, le=36_500)
     keep_failed_days: float = Field(default=30.0, gt=0, le=36_500)
     http_call_allowed_networks: str = ""

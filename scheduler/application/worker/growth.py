@@ -25,13 +25,13 @@ class WatchGrowth:
         self,
         *,
         memory: ProcessMemory,
-        max_megabytes: int | None,
+        max_megabytes: int,
         stragglers: Stragglers,
         clock: Clock,
         telemetry: StopTelemetry,
     ) -> None:
         self._memory = memory
-        self._max_megabytes = math.inf if max_megabytes is None else max_megabytes
+        self._max_megabytes = max_megabytes
         self._stragglers = stragglers
         self._clock = clock
         self._telemetry = telemetry
