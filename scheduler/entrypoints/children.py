@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -114,4 +115,6 @@ def restart_dead(children: Sequence[Child], report: Callable[[Child, int], None]
         code = child.exit_code()
         if code is not None and child.is_due():
             report(child, code)
-            child.restart()
+            # What the system refuses now, it may grant after the next pause.
+            with suppress(OSError):
+                child.restart()

@@ -15,6 +15,7 @@ from scheduler.adapters.system.service_manager import ServiceManager
 from scheduler.application.errors import PortInUseError
 from scheduler.entrypoints import api, worker
 from scheduler.entrypoints.children import CANNOT_START, STOP_SECONDS, Child, restart_dead, stop_all
+from scheduler.entrypoints.flag import Flag
 from scheduler.entrypoints.fleet_notices import FleetNotices
 from scheduler.entrypoints.handlers import check_handlers
 from scheduler.entrypoints.log_level import holding_back_reloads, reload_log_level, set_up_logging
@@ -64,8 +65,9 @@ def _watch(children: list[Child], directory: Path, settings: Settings, notices: 
         notices.restarted(children.index(child))
 
     stopping = stop_event(supervised=settings.supervised)
+    reload = Flag()
     if settings.log_level_file is not None:
-        signal.signal(signal.SIGHUP, lambda *_: _reload(children, settings))
+        signal.signal(signal.SIGHUP, lambda *_: reload.set())
     with holding_back_reloads():
         for child in children:
             child.start()
@@ -74,6 +76,9 @@ def _watch(children: list[Child], directory: Path, settings: Settings, notices: 
             return CANNOT_START
         with holding_back_reloads():
             restart_dead(children, report)
+        if reload.is_set():
+            reload.clear()
+            _reload(children, settings)
         notices.pass_on()
     return 0
 
@@ -85,12 +90,12 @@ def _reload(children: list[Child], settings: Settings) -> None:
         child.send(signal.SIGHUP)
 
 
-def stop_event(*, supervised: bool = False) -> threading.Event:
-    """Return an event that the first SIGTERM or SIGINT sets; the second ends this process, and with it its children.
+def stop_event(*, supervised: bool = False) -> Flag:
+    """Return a flag that the first SIGTERM or SIGINT sets; the second ends this process, and with it its children.
 
     The end of the process that started this one sets it too, if this one is `supervised`.
     """
-    stopping = threading.Event()
+    stopping = Flag()
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if stopping.is_set():
@@ -104,7 +109,7 @@ def stop_event(*, supervised: bool = False) -> threading.Event:
     return stopping
 
 
-def _stop_with_parent(stopping: threading.Event) -> None:
+def _stop_with_parent(stopping: Flag) -> None:
     # Not through sys.stdin: its lock would be held by this thread for ever.
     while os.read(0, 1):
         pass

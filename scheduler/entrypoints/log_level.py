@@ -16,12 +16,14 @@ LEVELS = get_args(LogLevel)
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Log from now on as the settings and the file say. Raises SettingsError."""
-    configure_logging(
-        level=_level(settings),
-        log_format=settings.log_format,
-        to_journal=settings.journal_stream == _identity_of_errors(),
-    )
+    """Log from now on as the settings and the file say; a file that makes no sense must not keep a process down."""
+    try:
+        level, fault = _level(settings), None
+    except SettingsError as error:
+        level, fault = settings.log_level, error
+    _configure(settings, level)
+    if fault is not None:
+        _complain(fault)
 
 
 @contextmanager
@@ -41,13 +43,22 @@ def accept_reloads() -> None:
 
 def reload_log_level(settings: Settings) -> None:
     """Read the file again; one that makes no sense changes nothing."""
-    log = structlog.get_logger("scheduler")
     try:
-        set_up_logging(settings)
+        level = _level(settings)
     except SettingsError as error:
-        log.warning("log_level_not_changed", error=str(error))
-    else:
-        log.info("log_level_read", log_level=_level(settings))
+        _complain(error)
+        return
+    _configure(settings, level)
+    structlog.get_logger("scheduler").info("log_level_read", log_level=level)
+
+
+def _configure(settings: Settings, level: str) -> None:
+    to_journal = settings.journal_stream is not None and settings.journal_stream == _identity_of_errors()
+    configure_logging(level=level, log_format=settings.log_format, to_journal=to_journal)
+
+
+def _complain(error: SettingsError) -> None:
+    structlog.get_logger("scheduler").warning("log_level_not_changed", error=str(error))
 
 
 def _identity_of_errors() -> str:

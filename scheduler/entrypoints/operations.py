@@ -35,7 +35,7 @@ async def operations_server(container: Container, *, port: int, loops: Mapping[s
     for loop, max_silence in silences.items():
         progress.register(loop, max_silence=max_silence)
     await server.start()
-    watching = [asyncio.create_task(watch(container)) for watch in (_watch_dependencies, _watch_loop, _feed_watchdog)]
+    watching = [asyncio.create_task(_again_and_again(container, watch)) for watch in WATCHES]
     try:
         with stalls_reported(progress):
             yield
@@ -45,6 +45,16 @@ async def operations_server(container: Container, *, port: int, loops: Mapping[s
         await server.stop()
         for loop in silences:
             progress.forget(loop)
+
+
+async def _again_and_again(container: Container, watch: Callable[[Container], Awaitable[None]]) -> None:
+    """Keep watching after an error that nobody expected: without it the process would seem stuck, or well, for ever."""
+    while True:
+        try:
+            return await watch(container)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
+            container.common.faults().fault("watch_failed", error)
+            await asyncio.sleep(PROBE_SECONDS)
 
 
 async def _watch_dependencies(container: Container) -> None:
@@ -69,6 +79,9 @@ async def _feed_watchdog(container: Container) -> None:
         if not progress.stuck():
             service.alive()
         await asyncio.sleep(seconds)
+
+
+WATCHES = (_watch_dependencies, _watch_loop, _feed_watchdog)
 
 
 def withdraw(container: Container) -> None:

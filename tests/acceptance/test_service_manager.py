@@ -85,7 +85,7 @@ def test_a_process_tells_that_it_serves_that_it_lives_and_that_it_stops(
     stack: Stack, manager: Manager, kind: str
 ) -> None:
     with running(managed(part(stack, kind), manager)) as child:
-        manager.read_until(lambda seen: seen["READY=1"] == 1)
+        manager.read_until(lambda seen: seen["READY=1"] >= 1)
         assert get(int(child.environment["METRICS_PORT"]), "/ready").status == 200
         manager.read_until(lambda seen: seen["WATCHDOG=1"] >= 4)
         assert "STOPPING=1" not in manager.received
@@ -113,7 +113,7 @@ def test_signs_of_life_pause_while_the_event_loop_is_blocked(stack: Stack, manag
 
 def test_a_fleet_is_alive_while_every_one_of_its_processes_is(stack: Stack, manager: Manager) -> None:
     with running(managed(stack.api, manager, "--processes", "2")) as fleet:
-        manager.read_until(lambda seen: seen["READY=1"] == 1 and seen["WATCHDOG=1"] >= 4)
+        manager.read_until(lambda seen: seen["READY=1"] >= 1 and seen["WATCHDOG=1"] >= 4)
         frozen = children_of(fleet)[0]
         with paused(frozen):
             eventually(manager.is_silent)
@@ -144,7 +144,7 @@ def test_sighup_has_the_level_of_the_logs_read_again(stack: Stack, tmp_path: Pat
         child.send(signal.SIGHUP)
         # The parent and each of its children.
         expected = 1 if processes == "1" else 1 + int(processes)
-        eventually(lambda: logged(child).count('"log_level": "DEBUG"') == expected)
+        eventually(lambda: logged(child).count('"log_level": "DEBUG"') >= expected)
         assert child.exit_code() is None
 
 

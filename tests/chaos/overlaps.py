@@ -11,6 +11,7 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.ledger import Entry, Mark
 
 _DEATHS = frozenset({Did.KILLED, Did.STOPPED, Did.ENDED, Did.NOT_STARTED})
+_STOPPED = frozenset({AttemptOutcome.RELEASED, AttemptOutcome.TIMED_OUT})
 LATE_SECONDS = 3.0
 """What a process that stood still may need until its handlers have stopped."""
 SLACK_SECONDS = 0.5
@@ -33,7 +34,7 @@ def overlaps(evidence: Evidence) -> Iterator[str]:
     for earlier, later in _overlapping(_runs(evidence)):
         begin = later.start.at
         outcome = outcomes.get(earlier.start.key)
-        if outcome is AttemptOutcome.CANCELLED or (outcome is AttemptOutcome.RELEASED and not earlier.is_cooperative):
+        if outcome is AttemptOutcome.CANCELLED or (outcome in _STOPPED and not earlier.is_cooperative):
             continue  # told to stop, and the job's later life does not wait for that
         if leases.valid_until(earlier.start, begin) > begin:
             yield f"{later.start.key} began while {earlier.start.key} ran under a valid lease"

@@ -293,6 +293,6 @@ def test_each_connection_has_the_isolation_level_and_the_limits_that_were_asked_
 
 
 def test_the_address_may_set_its_own_limits(url: str) -> None:
-    settings = StoreSettings(url=f"{url} connect_timeout=7")
+    settings = StoreSettings(url=f"{url}?connect_timeout=7")
     assert "connect_timeout=7" in settings.conninfo()
     assert "tcp_user_timeout=3000" in settings.conninfo()

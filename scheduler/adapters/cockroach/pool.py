@@ -66,15 +66,20 @@ class ConnectionPool:
         try:
             async with self._slots:
                 connection = await self._checked_out(self._pool, min(seconds, CHECKOUT_SECONDS))
-                self._count(self._pool, lent=1)
                 try:
+                    self._count(self._pool, lent=1)
                     yield connection
                 finally:
-                    # To be cancelled here would leak the connection.
-                    await asyncio.shield(self._pool.putconn(connection))
-                    self._count(self._pool, lent=-1)
+                    await self._take_back(self._pool, connection)
         finally:
             self._count(self._pool, asked=-1)
+
+    async def _take_back(self, pool: AsyncConnectionPool[StoreConnection], connection: StoreConnection) -> None:
+        try:
+            # To be cancelled here would leak the connection.
+            await asyncio.shield(pool.putconn(connection))
+        finally:
+            self._count(pool, lent=-1)
 
     def _count(self, pool: AsyncConnectionPool[StoreConnection], *, asked: int = 0, lent: int = 0) -> None:
         self._asked += asked

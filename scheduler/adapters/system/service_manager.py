@@ -14,6 +14,7 @@ class ServiceManager:
     def __init__(self, address: str | None, *, watchdog: timedelta | None = None) -> None:
         """Take the path of the socket, or its abstract name behind an "@"."""
         self._address = None if address is None else address.replace("@", "\0", 1) if address[0] == "@" else address
+        self._is_ready = False
         self.watchdog = watchdog if self.is_there else None
         """How long the manager waits for the next sign of life before it kills this process; None: for ever."""
 
@@ -29,15 +30,17 @@ class ServiceManager:
 
     def ready(self) -> None:
         """Say that this process does its work now."""
+        self._is_ready = True
         self._send(["READY=1", "STATUS=serving"])
 
     def stopping(self) -> None:
         """Say that this process drains and will end by itself."""
+        self._is_ready = False
         self._send(["STOPPING=1", "STATUS=draining"])
 
     def alive(self) -> None:
-        """Say that this process makes progress."""
-        self._send(["WATCHDOG=1"])
+        """Say that this process makes progress, and once more that it is ready: the first word may have been lost."""
+        self._send(["READY=1", "WATCHDOG=1"] if self._is_ready else ["WATCHDOG=1"])
 
     def _send(self, assignments: Iterable[str]) -> None:
         if self._address is None:
