@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import perf_counter
 
 from scheduler.adapters.prometheus.metrics import Metrics
 from scheduler.application.ports.telemetry import QueueTelemetry, StoreTelemetry
@@ -31,14 +30,12 @@ class StoreMetrics(StoreTelemetry):
     @contextmanager
     def call(self, operation: str) -> Iterator[None]:
         """Time it; count an error by its class."""
-        started = perf_counter()
-        try:
-            yield
-        except Exception as error:
-            self._errors.labels(operation, type(error).__name__).inc()
-            raise
-        finally:
-            self._seconds.labels(operation).observe(perf_counter() - started)
+        with self._seconds.labels(operation).time():
+            try:
+                yield
+            except Exception as error:
+                self._errors.labels(operation, type(error).__name__).inc()
+                raise
 
     def repeated(self, operation: str, reason: str) -> None:
         """Count it."""
@@ -65,14 +62,12 @@ class QueueMetrics(QueueTelemetry):
     @contextmanager
     def call(self, operation: str) -> Iterator[None]:
         """Time it; count it if it fails."""
-        started = perf_counter()
-        try:
-            yield
-        except Exception:
-            self._errors.labels(operation).inc()
-            raise
-        finally:
-            self._seconds.labels(operation).observe(perf_counter() - started)
+        with self._seconds.labels(operation).time():
+            try:
+                yield
+            except Exception:
+                self._errors.labels(operation).inc()
+                raise
 
     def breaker(self, *, is_open: bool) -> None:
         """Set the gauge."""

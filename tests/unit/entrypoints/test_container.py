@@ -10,12 +10,14 @@ from dependency_injector import providers
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from scheduler.adapters.grpc.pb.scheduler_pb2 import DESCRIPTOR
 from scheduler.adapters.handlers.registry import Registry
 from scheduler.application.dto import StartedJob
 from scheduler.application.ports.handlers import Handler, JobContext
 from scheduler.domain.priority import StrictOrder, WeightedOrder
 from scheduler.domain.state import JobState
 from scheduler.entrypoints.container import Container, build_container
+from scheduler.entrypoints.container.common import RPC_METHODS
 from scheduler.entrypoints.process import Backend, ProcessOptions
 from scheduler.entrypoints.settings import Settings, SettingsError
 from tests.support.builders import a_job, a_worker_id
@@ -25,6 +27,11 @@ NOWHERE = Settings(
     redis_url="redis://127.0.0.1:1/0",  # type: ignore[arg-type] # the same
 )
 BACKENDS = list(Backend)
+
+
+def test_each_method_of_the_api_has_metrics_of_its_own() -> None:
+    (service,) = DESCRIPTOR.services_by_name.values()
+    assert set(RPC_METHODS) == {method.name for method in service.methods}
 
 
 def container(backend: Backend, **settings: object) -> Container:
