@@ -1,6 +1,7 @@
 """The root of the test configuration; plugins are named here and nowhere else."""
 
 pytest_plugins = (
+    "tests.fixtures.db_tx",
     "tests.fixtures.fleet",
     "tests.fixtures.profiles",
     "tests.fixtures.servers",

@@ -18,16 +18,11 @@ SESSIONS = "FROM pg_stat_activity WHERE datname = current_database() AND applica
 SLEEP = "SELECT pg_sleep(600)"
 
 
-@pytest.fixture(scope="module")
-def made(postgres_url: str) -> Target:
-    return make_target(postgres_url)
-
-
 @pytest.fixture
-def target(made: Target) -> Iterator[Target]:
-    made.reset()
-    yield made
-    _until_sessions(made, 0)
+def target(db_tx_target: Target) -> Iterator[Target]:
+    db_tx_target.reset()
+    yield db_tx_target
+    _until_sessions(db_tx_target, 0)
 
 
 def _sessions(target: Target) -> int:

@@ -11,7 +11,7 @@ from scheduler.adapters.handlers.db_tx.handler import DOUBT
 from scheduler.adapters.handlers.db_tx.outcome import TargetError
 from scheduler.application.ports.handlers import PermanentError
 from tests.integration.cockroach_tools import Draws, bystander
-from tests.integration.db_tx_tools import Attempts, Job, Target, make_target, play, query, run_once, until_idle
+from tests.integration.db_tx_tools import Attempts, Job, Target, play, query, run_once, until_idle
 from tests.support.backends import eventually
 from tests.support.proxy import FaultProxy
 
@@ -23,17 +23,12 @@ MOVE = (
 )
 
 
-@pytest.fixture(scope="module")
-def made(postgres_url: str) -> Target:
-    return make_target(postgres_url)
-
-
 @pytest.fixture
-def target(made: Target) -> Iterator[Target]:
-    made.reset()
-    yield made
+def target(db_tx_target: Target) -> Iterator[Target]:
+    db_tx_target.reset()
+    yield db_tx_target
     # Whatever was done to it, no transaction is left behind.
-    until_idle(made)
+    until_idle(db_tx_target)
 
 
 def behind_a_proxy(target: Target, scenario: Callable[[Attempts, FaultProxy], Coroutine[object, object, None]]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scheduler.adapters.handlers.db_tx.outcome import TargetError
 from scheduler.application.ports.handlers import PermanentError
 from tests.integration.cockroach_tools import bystander
-from tests.integration.db_tx_tools import Attempts, Job, Target, make_target, play, query, until_idle
+from tests.integration.db_tx_tools import Attempts, Job, Target, play, query, until_idle
 from tests.support.backends import eventually
 
 pytestmark = pytest.mark.servers
@@ -26,16 +26,11 @@ REFUSALS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def made(postgres_url: str) -> Target:
-    return make_target(postgres_url)
-
-
 @pytest.fixture
-def target(made: Target) -> Iterator[Target]:
-    made.reset()
-    yield made
-    until_idle(made)
+def target(db_tx_target: Target) -> Iterator[Target]:
+    db_tx_target.reset()
+    yield db_tx_target
+    until_idle(db_tx_target)
 
 
 def run(url: str, job: Job, statements: Mapping[str, str] | None) -> int:

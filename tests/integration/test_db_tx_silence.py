@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.integration.db_tx_tools import Attempts, Job, Target, make_target, query, until_idle
+from tests.integration.db_tx_tools import Attempts, Job, Target, query, until_idle
 from tests.support.backends import eventually
 from tests.support.proxy import FaultProxy
 
@@ -19,18 +19,13 @@ SESSIONS = "FROM pg_stat_activity WHERE datname = current_database() AND applica
 Scenario = Callable[[Attempts, FaultProxy], Coroutine[object, object, None]]
 
 
-@pytest.fixture(scope="module")
-def made(postgres_url: str) -> Target:
-    return make_target(postgres_url)
-
-
 @pytest.fixture
-def target(made: Target) -> Iterator[Target]:
-    made.reset()
-    yield made
+def target(db_tx_target: Target) -> Iterator[Target]:
+    db_tx_target.reset()
+    yield db_tx_target
     # What the server could not be told to end.
-    made.rows(f"SELECT pg_terminate_backend(pid) {SESSIONS}")
-    until_idle(made)
+    db_tx_target.rows(f"SELECT pg_terminate_backend(pid) {SESSIONS}")
+    until_idle(db_tx_target)
 
 
 def behind_a_proxy(target: Target, scenario: Scenario) -> None:
