@@ -55,8 +55,8 @@ def test_duplicate_delivery_runs_a_job_once(scene: Scene) -> None:
 
 
 def test_claim_without_start_costs_the_hand_out_deadline_and_no_attempt(scene: Scene) -> None:
-    with scene.fleet.running("worker", "claims-only") as doomed:
-        await_all_ready([doomed])
+    with scene.fleet.running("worker", "claims-only", LEASE_SECONDS=30) as doomed:
+        scene.until(lambda: _is_claiming(scene))
         doomed.sql.do(FaultProxy.black_hole)
         job_id = scene.submit()
         scene.until(lambda: _is_handed_out(scene, job_id))
@@ -76,6 +76,13 @@ def _listeners(scene: Scene) -> int:
     with scene.redis() as redis:
         counts: Any = redis.pubsub_numsub(KEYS.wake)
     return int(counts[0][1])
+
+
+def _is_claiming(scene: Scene) -> bool:
+    """Tell whether a worker has its lease: only then it listens under its own name."""
+    with scene.redis() as redis:
+        names: Any = redis.pubsub_channels(f"{KEYS.prefix}worker:*")
+    return bool(names)
 
 
 def _is_handed_out(scene: Scene, job_id: str) -> bool:
