@@ -6,9 +6,11 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-# Tests mostly wait for servers: two files at a time. Each runner has servers of its own.
-JOBS ?= 2
+# Tests often wait for servers: three files at a time. Each runner has servers of its own.
+JOBS ?= 3
 PYTEST := $(PY) -m pytest -q -n $(JOBS) --dist loadfile
+# Tests start hundreds of processes: none compiles again what another has, whatever the machine prefers.
+export PYTHONDONTWRITEBYTECODE :=
 STAMP := $(VENV)/.installed
 ARGS ?=
 

@@ -32,7 +32,7 @@ from tests.chaos.specs import QUICK_RETRIES
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 60.0
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 LABEL = "scene"
 KEYS = Keys()
 
