@@ -6,9 +6,10 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-# Tests often wait for servers: three files at a time. Each runner has servers of its own.
+# Tests often wait for servers: three files at a time. Each runner has servers of its own. In the order of their names
+# the short ones come last; by their number of tests the longest would, and two runners would wait for the third.
 JOBS ?= 3
-PYTEST := $(PY) -m pytest -q -n $(JOBS) --dist loadfile
+PYTEST := $(PY) -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Tests start hundreds of processes: none compiles again what another has, whatever the machine prefers.
 export PYTHONDONTWRITEBYTECODE :=
 STAMP := $(VENV)/.installed
