@@ -156,7 +156,7 @@ ENDS: dict[str, Callable[[], object]] = {
     "unknown": lambda: write_to_worker(b'\0\0\0\x11{"kind":"Secret"}'),
     "flood": lambda: write_to_worker(b"\xff" * 64),
     "progress": lambda: write_to_worker(encode(ProgressLine(number=1, percent=500.0, message=""))),
-    "close": lambda: os.closerange(3, 100),
+    "close": lambda: os.closerange(3, 100_000),  # the connection has the number that it had in the worker
 }
 
 
