@@ -1,7 +1,6 @@
 """How a process of ours runs: its event loop, its signals, and its way out."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -27,8 +26,6 @@ THREAD_SECONDS = 2.0
 MAX_THREADS = 1000
 """What handlers send to threads and never ends must not keep others, and the metrics, waiting for a free one."""
 MAX_ERROR_CHARS = 500
-YOUNG_OBJECTS = 10_000
-"""So many new objects call the garbage collector: some MiB, where Python's 700 would be less than one batch."""
 
 Main = Callable[[asyncio.Event], Awaitable[int]]
 """The work of a process: runs until the event is set, then ends gracefully with an exit code."""
@@ -114,12 +111,6 @@ def leave(code: int) -> None:
         sys.stderr.flush()
     finally:
         os._exit(code)
-
-
-def spare_the_collector() -> None:
-    """Let the garbage collector pass over what a start has left, and run less often: a batch has many objects."""
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
 
 
 class _ParentWatch(asyncio.Protocol):

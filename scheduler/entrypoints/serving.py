@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from scheduler.application.worker.ending import Ending
+from scheduler.entrypoints.collector import spare_the_collector
 from scheduler.entrypoints.container import Container, build_container
 from scheduler.entrypoints.process import Backend, ProcessOptions
-from scheduler.entrypoints.runtime import EXIT_UNFIT, leave, run_process, spare_the_collector
+from scheduler.entrypoints.runtime import EXIT_UNFIT, leave, run_process
 from scheduler.entrypoints.settings import Settings
 
 Part = Callable[[Container, asyncio.Event], Awaitable[Ending]]

@@ -19,6 +19,7 @@ from scheduler.entrypoints.cli.process_commands import api, demo, migrate, reape
 from scheduler.entrypoints.cli.queues_command import queues
 from scheduler.entrypoints.cli.submit_command import submit
 from scheduler.entrypoints.cli.watch_command import watch
+from scheduler.entrypoints.collector import collect_rarely
 
 _PROCESSES = "Run the service"
 _CLIENT = "Use the service"
@@ -27,6 +28,7 @@ _LAST_STREAM = 2
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
+    collect_rarely()
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -126,13 +126,24 @@ def _report(evidence: Evidence, checks: Sequence[Check], screen: Console) -> Non
 
 @contextmanager
 def _sigterm_ends_the_demo() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C does, so that the stack is stopped."""
+    """Let SIGTERM unwind like Ctrl-C, which asyncio takes for a cancellation, so that the stack is stopped."""
+    terminated = False
 
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal terminated
+        terminated = True
+        signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
+    }
     try:
         yield
+    except KeyboardInterrupt:
+        if terminated:
+            raise SystemExit(128 + signal.SIGTERM) from None
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
