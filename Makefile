@@ -116,7 +116,7 @@ chaos: install ## Kill, stop, cut and flush under load, then prove that nothing 
 
 .PHONY: measure-faults
 measure-faults: install ## Cause each fault of docs/reliability.md once and print how long its recovery took
-	@$(PY) -m pytest -q -s tests/integration/test_failure_*.py | grep -o 'measured: .*\|^FAILED.*\|[0-9]* passed.*\|[0-9]* failed.*'
+	@$(PY) -m pytest -q -s tests/failures | grep -o 'measured: .*\|^FAILED.*\|[0-9]* passed.*\|[0-9]* failed.*'
 
 # --- change -----------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 pytest_plugins = (
     "tests.fixtures.db_tx",
-    "tests.fixtures.fleet",
     "tests.fixtures.profiles",
     "tests.fixtures.servers",
     "tests.fixtures.stack",

@@ -7,7 +7,7 @@ import pytest
 
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.state import JobState
-from tests.integration.failure_tools import Scene
+from tests.failures.tools import Scene
 
 pytestmark = pytest.mark.servers
 JOBS = 60

@@ -13,7 +13,7 @@ from scheduler.domain.state import JobState
 from tests.chaos.fleet import GRACE_SECONDS, await_all_ready
 from tests.chaos.ledger import Mark, read_ledgers
 from tests.chaos.part import Part
-from tests.integration.failure_tools import Scene
+from tests.failures.tools import Scene
 
 pytestmark = pytest.mark.servers
 PAUSE_SECONDS = 0.05

@@ -9,7 +9,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from tests.acceptance.operations import get
 from tests.chaos.fleet import await_all_ready
 from tests.chaos.part import Part
-from tests.integration.failure_tools import Scene
+from tests.failures.tools import Scene
 
 pytestmark = pytest.mark.servers
 SERVICES = ("", "scheduler.v1.SchedulerService")

@@ -7,7 +7,7 @@ import pytest
 
 from scheduler.domain.state import JobState
 from tests.chaos.fleet import LEASE_SECONDS, await_all_ready
-from tests.integration.failure_tools import Scene
+from tests.failures.tools import Scene
 
 pytestmark = pytest.mark.servers
 TEN_MINUTES = 600

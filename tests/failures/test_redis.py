@@ -14,7 +14,7 @@ from tests.acceptance.operations import get
 from tests.chaos.fleet import await_all_ready
 from tests.chaos.ledger import read_ledgers
 from tests.chaos.part import Part
-from tests.integration.failure_tools import KEYS, Scene, counted
+from tests.failures.tools import KEYS, Scene, counted
 from tests.support.builders import NOW, a_job, a_new_job
 from tests.support.sql import SqlBackend, execute
 

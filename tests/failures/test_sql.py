@@ -10,7 +10,7 @@ from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.state import JobState
 from tests.chaos.fleet import LEASE_SECONDS, await_all_ready
 from tests.chaos.ledger import Mark, read_ledgers
-from tests.integration.failure_tools import Scene, as_parameter, counted
+from tests.failures.tools import Scene, as_parameter, counted
 
 pytestmark = pytest.mark.servers
 IMPATIENT = Patience(seconds=10, first_pause=0.01, longest_pause=0.01)

@@ -12,7 +12,7 @@ from tests.acceptance.processes import send
 from tests.chaos.fleet import LEASE_SECONDS, await_all_ready
 from tests.chaos.ledger import Mark
 from tests.chaos.part import Part
-from tests.integration.failure_tools import Scene, counted
+from tests.failures.tools import Scene, counted
 
 pytestmark = pytest.mark.servers
 HELD = 20

@@ -9,7 +9,7 @@ import pytest
 from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
 from tests.chaos.fleet import await_all_ready
-from tests.integration.failure_tools import KEYS, Scene, counted
+from tests.failures.tools import KEYS, Scene, counted
 from tests.support.proxy import FaultProxy
 
 pytestmark = pytest.mark.servers

@@ -8,8 +8,8 @@ import pytest
 
 from scheduler.domain.state import JobState
 from tests.chaos.part import Part
+from tests.failures.tools import Scene
 from tests.integration.cockroach_tools import scalar
-from tests.integration.failure_tools import Scene
 
 pytestmark = pytest.mark.servers
 WORKERS = 50
