@@ -6,9 +6,9 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-# Tests often wait for servers: three files at a time. Each runner has servers of its own. In the order of their names
-# the short ones come last; by their number of tests the longest would, and two runners would wait for the third.
-JOBS ?= 3
+# Tests often wait for servers: four files at a time. Each runner has servers of its own. In the order of their names
+# the short ones come last; by their number of tests the longest would, and the other runners would wait for it.
+JOBS ?= 4
 PYTEST := $(PY) -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Tests start hundreds of processes: none compiles again what another has, whatever the machine prefers.
 export PYTHONDONTWRITEBYTECODE :=
