@@ -19,6 +19,13 @@ def events_logged(source: str) -> list[str]:
     return [_text(call.args[0], constants) for call in _lines(tree)]
 
 
+def faults_reported(source: str) -> list[str]:
+    """List those of the events that are counted in `faults_total` as well; of what is no constant the expression."""
+    tree = ast.parse(source)
+    constants = dict(_constants(tree))
+    return [_text(call.args[0], constants) for call in _lines(tree) if _is_fault(call)]
+
+
 def log_violations(source: str) -> list[str]:
     """Report each line of a log whose event is no constant name, or that fills values into a text."""
     tree = ast.parse(source)

@@ -9,14 +9,16 @@ from typer.testing import CliRunner
 
 from scheduler.adapters.cockroach import Migrator, StoreSettings
 from scheduler.entrypoints.cli.app import build
-from tests.deploy.rules import RUNBOOKS
+from tests.architecture.log_rules import EVENT, faults_reported, loop_names
+from tests.deploy.rules import ALERTS, RUNBOOKS, rules_of
 from tests.deploy.tools import DEPLOY, ROOT
 from tests.support.sql import create_database, execute
 
 TEXT = RUNBOOKS.read_text("utf-8")
 PROSE = " ".join(TEXT.split())
 COMMANDS = sorted(set(re.findall(r"^scheduler ((?:dlq )?[a-z]+)|`scheduler ((?:dlq )?[a-z]+)", TEXT, re.MULTILINE)))
-SOURCES = "\n".join(file.read_text("utf-8") for file in (ROOT / "scheduler").rglob("*.py"))
+MODULES = [file.read_text("utf-8") for file in (ROOT / "scheduler").rglob("*.py")]
+SOURCES = "\n".join(MODULES)
 
 
 @pytest.mark.servers
@@ -51,6 +53,38 @@ def test_the_events_are_logged_by_the_code() -> None:
 
     assert len(names) >= 5
     assert {name for name in names if f'"{name}"' not in SOURCES and not is_of_a_loop(name)} == set()
+
+
+def test_every_fault_that_a_duty_can_fail_by_has_a_row() -> None:
+    section = TEXT.partition("### SchedulerDutyFails\n")[2].partition("\n#")[0]
+    rows = [
+        event for row in re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE) for event in re.findall(r"`(\w+)`", row)
+    ]
+
+    assert len(rows) == len(set(rows))
+    assert set(rows) == {event for event in faults() if is_counted(event, "SchedulerDutyFails")}
+
+
+@pytest.mark.parametrize(
+    ("event", "counted"), [("claim_failed", True), ("rpc_failed", False), ("queue_unavailable", False)]
+)
+def test_what_an_alert_counts_is_read_from_its_expression(event: str, *, counted: bool) -> None:
+    assert is_counted(event, "SchedulerDutyFails") is counted
+
+
+def faults() -> set[str]:
+    """The events that `faults_total` counts; a loop's faults bear its name."""
+    named = {event for module in MODULES for event in faults_reported(module) if EVENT.fullmatch(event)}
+    return named | {f"{name}_failed" for module in MODULES for name in loop_names(module)}
+
+
+def is_counted(event: str, alert: str) -> bool:
+    """Tell whether each condition on the label `event` in the alert's expression lets it pass."""
+    [rule] = [rule for rule in rules_of(ALERTS) if rule["alert"] == alert]
+    conditions = re.findall(r'event(=~|!~|!=|=)"([^"]*)"', str(rule["expr"]))
+
+    assert conditions
+    return all((re.fullmatch(pattern, event) is None) == sign.startswith("!") for sign, pattern in conditions)
 
 
 def is_of_a_loop(event: str) -> bool:
