@@ -42,7 +42,7 @@ def _ping_redis(url: str) -> None:
 
 
 COCKROACH = Image(
-    name="cockroachdb/cockroach:latest-v23.2",
+    name="cockroachdb/cockroach:v23.2.28",
     command="start-single-node --insecure --store=type=mem,size=1GiB",
     port=26257,
     url="postgresql://root@{address}/defaultdb?sslmode=disable",
