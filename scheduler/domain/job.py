@@ -102,8 +102,9 @@ class Job:
 
     def start(self, worker_id: WorkerId, now: datetime) -> Self:
         """Go from QUEUED to RUNNING: the worker holds it, and the new version is the attempt's fence."""
+        at = self._not_before(now)
         return self._become(
-            JobState.RUNNING, now, worker_id=worker_id, attempts=self.attempts + 1, started_at=now, progress=None
+            JobState.RUNNING, at, worker_id=worker_id, attempts=self.attempts + 1, started_at=at, progress=None
         )
 
     def succeed(self, now: datetime) -> Self:
@@ -166,7 +167,8 @@ class Job:
         """Return FAILED, DEADLETTER or CANCELLED to QUEUED with all its attempts; the history stays."""
         if not self.is_final:
             raise TransitionNotAllowedError(self.state, JobState.QUEUED)
-        return self._become(JobState.QUEUED, now, queued_at=now, attempts=0, losses=0)
+        at = self._not_before(now)
+        return self._become(JobState.QUEUED, at, queued_at=at, attempts=0, losses=0)
 
     def with_progress(self, progress: Progress) -> Self:
         """Note what the running attempt said, at the same version."""
@@ -184,15 +186,20 @@ class Job:
         if self.state is not JobState.RUNNING:
             raise TransitionNotAllowedError(self.state, target)
 
+    def _not_before(self, now: datetime) -> datetime:
+        """Return `now`, or when the job changed last: clocks agree to some ms, and a job's times never run backwards."""
+        return max(now, self.updated_at)
+
     def _become(self, target: JobState, now: datetime, **changes: object) -> Self:
         if not may_become(self.state, target):
             raise TransitionNotAllowedError(self.state, target)
+        at = self._not_before(now)
         return self._with(
             **changes,
             state=target,
             version=self.version + 1,
-            updated_at=now,
-            finished_at=now if target in FINAL_STATES else None,
+            updated_at=at,
+            finished_at=at if target in FINAL_STATES else None,
             error_fingerprint=fingerprint(self.type, str(changes["last_error"])) if target in DEAD_STATES else "",
         )
 

@@ -19,7 +19,7 @@ from scheduler.entrypoints.flag import Flag
 from scheduler.entrypoints.fleet_notices import FleetNotices
 from scheduler.entrypoints.handlers import check_handlers
 from scheduler.entrypoints.log_level import holding_back_reloads, reload_log_level, set_up_logging
-from scheduler.entrypoints.runtime import STOP_SIGNALS
+from scheduler.entrypoints.runtime import STOP_SIGNALS, stops_at_hangup
 from scheduler.entrypoints.settings import Settings, SettingsError, withhold_from_children
 
 CHECK_SECONDS = 0.2
@@ -28,7 +28,7 @@ CHECK_SECONDS = 0.2
 def run_fleet(kind: str, processes: int, settings: Settings) -> int:
     """Run `processes` children of a kind ("api" or "worker") until a signal; return the exit code.
 
-    They are started again when they die, unless one cannot even start: then all stop.
+    They are started again when they die or get stuck, unless one cannot even start: then all stop.
     """
     set_up_logging(settings)
     withhold_from_children()
@@ -62,7 +62,7 @@ def _watch(children: list[Child], directory: Path, settings: Settings, notices: 
     def report(child: Child, code: int) -> None:
         log.error("process_restarted", process=child.name, exit_code=code)
         forget_gauges(directory, children.index(child))
-        notices.restarted(children.index(child))
+        notices.started(children.index(child))
 
     stopping = stop_event(supervised=settings.supervised)
     reload = Flag()
@@ -80,7 +80,16 @@ def _watch(children: list[Child], directory: Path, settings: Settings, notices: 
             reload.clear()
             _reload(children, settings)
         notices.pass_on()
+        for slot in notices.silent():
+            _kill(children[slot])
     return 0
+
+
+def _kill(child: Child) -> None:
+    """End a child that is stuck; it is started again like any that ends."""
+    if child.exit_code() is None:
+        structlog.get_logger("scheduler").error("stuck_process_killed", process=child.name)
+        child.send(signal.SIGKILL)
 
 
 def _reload(children: list[Child], settings: Settings) -> None:
@@ -93,6 +102,8 @@ def _reload(children: list[Child], settings: Settings) -> None:
 def stop_event(*, supervised: bool = False) -> Flag:
     """Return a flag that the first SIGTERM or SIGINT sets; the second ends this process, and with it its children.
 
+    So does any SIGHUP, of which no second one ends it, unless this process was told to outlive its terminal.
+
     The end of the process that started this one sets it too, if this one is `supervised`.
     """
     stopping = Flag()
@@ -104,6 +115,8 @@ def stop_event(*, supervised: bool = False) -> Flag:
 
     for number in STOP_SIGNALS:
         signal.signal(number, stop)
+    if stops_at_hangup():
+        signal.signal(signal.SIGHUP, lambda *_: stopping.set())
     if supervised:
         threading.Thread(target=_stop_with_parent, args=(stopping,), daemon=True).start()
     return stopping

@@ -71,13 +71,24 @@ def _threads_end(seconds: float) -> bool:
 
 async def _supervised_main(main: Main, settings: Settings) -> int:
     stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
     if settings.log_level_file is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload_log_level, settings)
+        loop.add_signal_handler(signal.SIGHUP, reload_log_level, settings)
+    elif stops_at_hangup():
+        loop.add_signal_handler(signal.SIGHUP, stopping.set)
     accept_reloads()
     with _stop_on_signals(stopping):
         if settings.supervised:
             await _stop_with_parent(stopping)
         return await main(stopping)
+
+
+def stops_at_hangup() -> bool:
+    """Tell whether a terminal that closes ends this process, as it does unless nohup(1) or the like has it stay.
+
+    Shell and kernel may each send SIGHUP then: unlike SIGTERM, the second one cuts no drain short.
+    """
+    return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
 
 @contextmanager

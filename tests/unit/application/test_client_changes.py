@@ -141,7 +141,7 @@ def test_a_cancel_whose_reply_was_lost_is_an_outage_and_the_repeat_succeeds() ->
 @pytest.mark.parametrize("state", sorted(FINAL_STATES - {JobState.SUCCEEDED}))
 def test_an_ended_job_starts_over_with_all_its_attempts(state: JobState) -> None:
     async def scenario(shop: Shop) -> None:
-        job = a_job(state, attempts=3, losses=1)
+        job = a_job(state, attempts=3, losses=1, updated_at=shop.clock.now())
         await shop.store(job, payload="1")
         shop.later(5)
         after = await requeuer(shop).execute(job.id, payload=None, expected_version=job.version)

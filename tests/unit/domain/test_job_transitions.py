@@ -78,6 +78,18 @@ def test_a_transition_leads_where_the_table_says_or_is_refused(name: str, state:
     assert job == before
 
 
+@pytest.mark.parametrize("name", MOVES)
+def test_the_times_of_a_job_never_run_backwards_though_the_clocks_of_its_processes_differ(name: str) -> None:
+    move = MOVES[name]
+    ahead = LATER + timedelta(milliseconds=50)
+    for state in move.sources:
+        after = move.make(replace(a_job_for(move, state), updated_at=ahead))
+        assert after.updated_at == ahead
+        if move.target is JobState.RUNNING:
+            assert after.started_at == ahead
+        assert after.finished_at == (ahead if move.target in FINAL_STATES else None)
+
+
 def unchanging(job: Job) -> tuple[object, ...]:
     """What no transition changes."""
     return (
