@@ -187,7 +187,7 @@ class Job:
             raise TransitionNotAllowedError(self.state, target)
 
     def _not_before(self, now: datetime) -> datetime:
-        """Return `now`, or when the job changed last: clocks agree to some ms, and a job's times never run backwards."""
+        """Return `now`, or when the job changed last: clocks differ by some ms, a job's times never run backwards."""
         return max(now, self.updated_at)
 
     def _become(self, target: JobState, now: datetime, **changes: object) -> Self:

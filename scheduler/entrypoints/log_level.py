@@ -2,10 +2,10 @@
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import get_args
+from functools import cache
+from typing import TextIO, get_args
 
 import structlog
 
@@ -13,6 +13,7 @@ from scheduler.adapters.logging.configuration import configure_logging
 from scheduler.entrypoints.settings import LogLevel, Settings, SettingsError
 
 LEVELS = get_args(LogLevel)
+STDERR = 2
 
 
 def set_up_logging(settings: Settings) -> None:
@@ -54,7 +55,13 @@ def reload_log_level(settings: Settings) -> None:
 
 def _configure(settings: Settings, level: str) -> None:
     to_journal = settings.journal_stream is not None and settings.journal_stream == _identity_of_errors()
-    configure_logging(level=level, log_format=settings.log_format, to_journal=to_journal)
+    configure_logging(level=level, log_format=settings.log_format, stream=_own_errors(), to_journal=to_journal)
+
+
+@cache
+def _own_errors() -> TextIO:
+    """Open standard error once more, for a handler may close what all can reach."""
+    return os.fdopen(os.dup(STDERR), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
 
 
 def _complain(error: SettingsError) -> None:
@@ -63,7 +70,7 @@ def _complain(error: SettingsError) -> None:
 
 def _identity_of_errors() -> str:
     """Name what standard error leads to, as systemd names what it reads into the journal."""
-    status = os.fstat(sys.stderr.fileno())
+    status = os.fstat(STDERR)
     return f"{status.st_dev}:{status.st_ino}"
 
 

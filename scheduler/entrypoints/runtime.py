@@ -93,26 +93,23 @@ def stops_at_hangup() -> bool:
 
 @contextmanager
 def _stop_on_signals(stopping: asyncio.Event) -> Iterator[None]:
+    """Stop at the first signal and end at once at the second, even where a handler blocks the event loop meanwhile."""
     loop = asyncio.get_running_loop()
+    is_asked = False
 
-    def stop() -> None:
-        stopping.set()
-        # From now on signals do what they do by themselves: end the process, even one whose loop is blocked.
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, _exit_at_once)
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal is_asked
+        if is_asked:
+            leave(128 + number)
+        is_asked = True
+        loop.call_soon_threadsafe(stopping.set)
 
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
     try:
         yield
     finally:
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
-
-
-def _exit_at_once(number: int, _frame: FrameType | None) -> None:
-    leave(128 + number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def leave(code: int) -> None:

@@ -1,5 +1,9 @@
-"""A thread that sees when the loops of this process stand still, also when one of them is its event loop."""
+"""A thread that sees when the loops of this process stand still, also when one of them is its event loop.
 
+Where native code keeps the interpreter's lock (the GIL), not even this thread runs; then the process ends.
+"""
+
+import faulthandler
 import sys
 import threading
 import traceback
@@ -14,6 +18,9 @@ from scheduler.application.ports.health import Progress
 CHECK_SECONDS = 1.0
 LOOPING_THREADS = ("MainThread", "lease")
 MAX_FRAMES = 8
+GIL_SECONDS = 60.0
+"""So long no thread may run before the process prints where its threads stand and ends, with exit code 1."""
+STDERR = 2
 
 
 class StallReports:
@@ -37,8 +44,13 @@ class StallReports:
 
     def run(self, ended: threading.Event) -> None:
         """Look every second until the event is set."""
-        while not ended.wait(CHECK_SECONDS):
-            self.look()
+        try:
+            while not ended.wait(CHECK_SECONDS):
+                self.look()
+                # A thread of C's, which needs no lock; each call puts it off.
+                faulthandler.dump_traceback_later(GIL_SECONDS, exit=True, file=STDERR)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 @contextmanager

@@ -35,6 +35,8 @@ def configure_logging(
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_formatter(log_format, colors=stream.isatty(), to_journal=to_journal))
     logging.basicConfig(handlers=[handler], level=number, force=True)
+    # A line that cannot be written is lost; whoever logs it goes on.
+    logging.raiseExceptions = False
     for library in _QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(max(number, logging.WARNING))
     if number > logging.DEBUG:

@@ -34,7 +34,11 @@ class RunJob:
                 raise
             return failure_of(error)
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything: exits, groups, another language's panics
-            return failure_of(error)
+            failure = failure_of(error)
+            if context.cancelled:
+                # Nobody may look at how an attempt ends that was stopped.
+                context.logger.warning("handler_stopped_with_error", error=failure.error)
+            return failure
 
     def _unknown(self, job_type: str) -> Failure:
         """Say so. It may be tried again: a worker that is being rolled out may know the type."""

@@ -115,7 +115,12 @@ class RunningAttempt:
         elif (error := handler.exception()) is not None:
             self.outcome.set_exception(error)
         else:
-            self._decide(handler.result())
+            self._decide(self._unless_stopped(handler.result()))
+
+    def _unless_stopped(self, result: Success | Failure) -> Outcome:
+        """Keep a success, but not what a handler makes of being stopped: the attempt is given back, not failed."""
+        is_released = self.stop_reason is StopReason.RELEASED and isinstance(result, Failure)
+        return Released() if is_released else result
 
     def _decide(self, outcome: Outcome | None) -> None:
         if self._limit is not None:

@@ -10,7 +10,7 @@ import pytest
 from scheduler.application.dto import Change
 from scheduler.application.errors import StoreRejectedError
 from scheduler.application.group_commit import FlushLimits
-from scheduler.application.ports.handlers import Handler, JobContext
+from scheduler.application.ports.handlers import Handler, JobContext, PermanentError
 from scheduler.application.worker import runner
 from scheduler.application.worker.attempt import RunningAttempt, StopReason
 from scheduler.application.worker.attempts import MAX_EARLY_REVOCATIONS
@@ -176,6 +176,22 @@ def test_a_handler_that_ends_well_although_it_was_stopped_keeps_its_result() -> 
         await until(lambda: shop.table.free == 2)
         assert [attempt.outcome for _, attempt in shop.telemetry.ended] == [AttemptOutcome.SUCCEEDED]
         assert await shop.state(job_id) is JobState.SUCCEEDED
+
+    with_a_worker(scenario)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("cleanup failed"), PermanentError("cleanup failed")], ids=type)
+def test_a_handler_that_fails_because_it_is_stopped_burns_no_attempt(error: Exception) -> None:
+    async def scenario(shop: Workshop) -> None:
+        job_id = await shop.submit(type="manual", max_attempts=1)
+        started = await shop.start_one()
+        shop.manual.fails_when_cancelled = error
+        shop.runner.launch(started, shop.worker_id)
+        await settled()
+        shop.table.stop(started.attempt_id, StopReason.RELEASED)
+        await until(lambda: shop.table.free == 2)
+        job = await shop.job(job_id)
+        assert (job.state, job.attempts, job.last_outcome) == (JobState.QUEUED, 0, AttemptOutcome.RELEASED)
 
     with_a_worker(scenario)
 

@@ -34,6 +34,7 @@ class ManualHandler(Handler):
         self.stubborn = False
         self.cancellations = 0
         self.error: Exception | None = None
+        self.fails_when_cancelled: Exception | None = None
         self._end = asyncio.Event()
 
     async def run(self, payload: str | None, context: JobContext) -> str | None:
@@ -43,6 +44,8 @@ class ManualHandler(Handler):
                 await self._end.wait()
             except asyncio.CancelledError:
                 self.cancellations += 1
+                if self.fails_when_cancelled is not None:
+                    raise self.fails_when_cancelled from None
                 if not self.stubborn:
                     raise
         if self.error is not None:

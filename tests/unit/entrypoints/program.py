@@ -1,11 +1,15 @@
 """A process to be stopped, hurried, orphaned or broken; says "up" on standard error when it is ready for that."""
 
 import asyncio
+import ctypes
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
 
+from scheduler.adapters.http.progress import LoopProgress
+from scheduler.adapters.system.clock import SystemClock
+from scheduler.entrypoints import stalls
 from scheduler.entrypoints.runtime import leave, run_process
 from scheduler.entrypoints.settings import Settings
 
@@ -35,6 +39,22 @@ async def blocked(stopping: asyncio.Event) -> int:
     say("stopping")
     time.sleep(60)  # noqa: ASYNC251 - a handler that blocks the event loop
     return 7
+
+
+async def busy(stopping: asyncio.Event) -> int:
+    say("up")
+    time.sleep(60)  # noqa: ASYNC251 - the same, from before the first signal on
+    return 7
+
+
+async def greedy(stopping: asyncio.Event) -> int:
+    stalls.CHECK_SECONDS, stalls.GIL_SECONDS = 0.1, 1.5
+    with stalls.stalls_reported(LoopProgress(SystemClock())):
+        say("up")
+        await asyncio.sleep(3)  # nothing ends a process whose threads run
+        say("holding")
+        ctypes.PyDLL(None).sleep(60)  # PyDLL: called without giving up the interpreter's lock
+        return 7
 
 
 async def with_a_busy_thread(stopping: asyncio.Event) -> int:
@@ -91,6 +111,8 @@ MAINS: dict[str, Callable[[asyncio.Event], Awaitable[int]]] = {
     "many-busy-threads": with_many_busy_threads,
     "deaf": deaf,
     "blocked": blocked,
+    "busy": busy,
+    "greedy": greedy,
     "busy-thread": with_a_busy_thread,
     "strays": with_strays,
     "idle-thread": with_an_idle_thread,

@@ -1,6 +1,8 @@
 """How a process ends: asked once, asked twice, orphaned, or with something left that nothing can stop."""
 
 import signal
+import subprocess
+import time
 
 import pytest
 
@@ -40,6 +42,45 @@ def test_a_second_signal_of_either_kind_ends_it_at_once(
         process.wait_for("stopping")
         process.send(second)
         assert process.exit_code() == 128 + second
+
+
+def test_a_second_signal_ends_it_even_where_nobody_could_heed_the_first() -> None:
+    with program("busy") as process:
+        process.wait_for("up")
+        process.send(signal.SIGTERM)
+        # Two of a kind at once would be one.
+        time.sleep(0.2)
+        process.send(signal.SIGTERM)
+        assert process.exit_code(within=30) == 128 + signal.SIGTERM
+
+
+def test_a_process_whose_interpreter_is_held_ends_and_tells_by_whom() -> None:
+    with program("greedy") as process:
+        process.wait_for("holding")
+        assert process.exit_code(within=30) == 1
+        assert "in greedy" in process.words()
+
+
+def test_a_terminal_that_closes_stops_it_in_peace_however_often_it_says_so() -> None:
+    with program("obedient") as process:
+        process.wait_for("up")
+        for _ in range(2):
+            process.send(signal.SIGHUP)
+        assert process.exit_code() == 7
+
+
+def test_a_process_that_was_told_to_outlive_its_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with program("obedient") as process:
+            process.wait_for("up")
+            process.send(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.exit_code(within=1)
+            process.send(signal.SIGTERM)
+            assert process.exit_code() == 7
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(("name", "module"), [("obedient", "program"), ("fleet", WHOLE)])
