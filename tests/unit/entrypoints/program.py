@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from scheduler.adapters.http.progress import LoopProgress
 from scheduler.adapters.system.clock import SystemClock
 from scheduler.entrypoints import stalls
@@ -44,6 +46,15 @@ async def blocked(stopping: asyncio.Event) -> int:
 async def busy(stopping: asyncio.Event) -> int:
     say("up")
     time.sleep(60)  # noqa: ASYNC251 - the same, from before the first signal on
+    return 7
+
+
+async def silenced(stopping: asyncio.Event) -> int:
+    say("up")
+    await stopping.wait()
+    sys.stdout.close()
+    sys.stderr.close()
+    structlog.get_logger("test").error("still_heard")
     return 7
 
 
@@ -113,6 +124,7 @@ MAINS: dict[str, Callable[[asyncio.Event], Awaitable[int]]] = {
     "blocked": blocked,
     "busy": busy,
     "greedy": greedy,
+    "silenced": silenced,
     "busy-thread": with_a_busy_thread,
     "strays": with_strays,
     "idle-thread": with_an_idle_thread,

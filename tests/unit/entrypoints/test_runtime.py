@@ -54,6 +54,14 @@ def test_a_second_signal_ends_it_even_where_nobody_could_heed_the_first() -> Non
         assert process.exit_code(within=30) == 128 + signal.SIGTERM
 
 
+def test_what_a_handler_closes_does_not_silence_the_log() -> None:
+    with program("silenced") as process:
+        process.wait_for("up")
+        process.send(signal.SIGTERM)
+        assert process.exit_code() == 7
+        assert "still_heard" in process.words()
+
+
 def test_a_process_whose_interpreter_is_held_ends_and_tells_by_whom() -> None:
     with program("greedy") as process:
         process.wait_for("holding")
