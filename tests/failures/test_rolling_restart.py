@@ -33,7 +33,7 @@ def test_a_rolling_restart_costs_no_submit_no_attempt_and_no_watch(scene: Scene)
         await_all_ready(servers + workers)
         began = time.monotonic()
         seen = scene.run(_load_while(scene, lambda: _restart(scene, servers, workers)))
-        scene.measured(f"rolling restart of 5 processes under {len(seen)} jobs", began)
+        scene.measured(f"rolling restart of {len(servers + workers)} processes under {len(seen)} jobs", began)
 
         jobs = scene.jobs()
         assert {job.job_id for job in jobs} == {events[-1].job_id for events in seen}
