@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -19,7 +20,7 @@ from scheduler.entrypoints.flag import Flag
 from scheduler.entrypoints.fleet_notices import FleetNotices
 from scheduler.entrypoints.handlers import check_handlers
 from scheduler.entrypoints.log_level import holding_back_reloads, reload_log_level, set_up_logging
-from scheduler.entrypoints.runtime import STOP_SIGNALS, stops_at_hangup
+from scheduler.entrypoints.runtime import STOP_SIGNALS, end_soon, stops_at_hangup
 from scheduler.entrypoints.settings import Settings, SettingsError, withhold_from_children
 
 CHECK_SECONDS = 0.2
@@ -64,7 +65,7 @@ def _watch(children: list[Child], directory: Path, settings: Settings, notices: 
         forget_gauges(directory, children.index(child))
         notices.started(children.index(child))
 
-    stopping = stop_event(supervised=settings.supervised)
+    stopping = stop_event(children, supervised=settings.supervised)
     reload = Flag()
     if settings.log_level_file is not None:
         signal.signal(signal.SIGHUP, lambda *_: reload.set())
@@ -99,17 +100,18 @@ def _reload(children: list[Child], settings: Settings) -> None:
         child.send(signal.SIGHUP)
 
 
-def stop_event(*, supervised: bool = False) -> Flag:
+def stop_event(children: Sequence[Child], *, supervised: bool = False) -> Flag:
     """Return a flag that the first SIGTERM or SIGINT sets; the second ends this process, and with it its children.
 
-    So does any SIGHUP, of which no second one ends it, unless this process was told to outlive its terminal.
-
-    The end of the process that started this one sets it too, if this one is `supervised`.
+    Any SIGHUP sets it too, unless this process was told to outlive its terminal, and ends nothing; and so does the end
+    of the process that started this one, if this one is `supervised`.
     """
     stopping = Flag()
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if stopping.is_set():
+            for child in children:
+                child.send(signal.SIGKILL)
             os._exit(128 + number)
         stopping.set()
 
@@ -127,6 +129,7 @@ def _stop_with_parent(stopping: Flag) -> None:
     while os.read(0, 1):
         pass
     stopping.set()
+    end_soon()
 
 
 def _require_shareable(kind: str, settings: Settings) -> None:

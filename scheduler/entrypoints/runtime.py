@@ -26,6 +26,7 @@ THREAD_SECONDS = 2.0
 MAX_THREADS = 1000
 """What handlers send to threads and never ends must not keep others, and the metrics, waiting for a free one."""
 MAX_ERROR_CHARS = 500
+ORPHAN_SECONDS = 5.0
 
 Main = Callable[[asyncio.Event], Awaitable[int]]
 """The work of a process: runs until the event is set, then ends gracefully with an exit code."""
@@ -127,6 +128,14 @@ class _ParentWatch(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's argument
         self._stopping.set()
+        end_soon()
+
+
+def end_soon() -> None:
+    """End this process, whose parent is gone, in ORPHAN_SECONDS at the latest: it holds the ports of its successor."""
+    last_word = threading.Timer(ORPHAN_SECONDS, leave, [EXIT_UNFIT])
+    last_word.daemon = True
+    last_word.start()
 
 
 async def _stop_with_parent(stopping: asyncio.Event) -> None:

@@ -74,7 +74,7 @@ def _run_stack(stack: Stack, reporter: UpReporter) -> int:
     def report(ended: Child | EmbeddedServer, exit_code: int) -> None:
         reporter.restarted(ended.name, exit_code, ended.log)
 
-    stopping = stop_event()
+    stopping = stop_event(stack.children)
     with stack:
         reporter.ready(stack.address)
         while not stopping.wait(CHECK_SECONDS):

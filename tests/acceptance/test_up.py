@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from scheduler.adapters.embedded.ports import free_port
+from scheduler.entrypoints.settings import Settings
 from tests.acceptance.operations import eventually
 from tests.support.ports import three_free_ports
 from tests.unit.cli.tool import PATIENCE_SECONDS, PROGRAM, Tool
@@ -21,19 +23,40 @@ pytestmark = [
 ]
 
 
+GRACE_SECONDS = Settings().grace_seconds
+
+
 @contextmanager
 def up(folder: Path, log: Path) -> Iterator[Tool]:
     """Run it; give its clients, and stop it as Ctrl-C does, which must end it with 0. What it says goes to the log."""
-    ports = [f"--grpc-port={free_port()}", f"--metrics-port={three_free_ports()}"]
-    command = [*PROGRAM, "up", f"--data-dir={folder}", *ports]
-    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as running:
+    with up_on(folder, log, some_ports()) as running:
         try:
-            eventually(lambda: "; Ctrl-C stops" in log.read_text())
-            yield Tool(log.read_text().split()[2].rstrip(","))
+            yield Tool(address_in(log))
         finally:
             running.send_signal(signal.SIGINT)
             running.wait(PATIENCE_SECONDS)
     assert running.returncode == 0
+
+
+def some_ports() -> Sequence[str]:
+    return [f"--grpc-port={free_port()}", f"--metrics-port={three_free_ports()}"]
+
+
+@contextmanager
+def up_on(folder: Path, log: Path, ports: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it until it serves; it is ended inside, or else killed."""
+    command = [*PROGRAM, "up", f"--data-dir={folder}", *ports]
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as running:
+        try:
+            eventually(lambda: "; Ctrl-C stops" in log.read_text() or running.poll() is not None)
+            assert running.poll() is None, log.read_text()
+            yield running
+        finally:
+            running.kill()
+
+
+def address_in(log: Path) -> str:
+    return log.read_text().split()[2].rstrip(",")
 
 
 def valkey_in(folder: Path) -> int:
@@ -66,3 +89,25 @@ def test_servers_that_are_killed_are_started_again_and_every_job_ends(tmp_path: 
         eventually(lambda: "PostgreSQL ended with exit code 137 and was started again" in log.read_text())
         assert valkey_in(folder)
         eventually(lambda: all(map(has_ended_well, jobs)))
+
+
+@pytest.mark.parametrize("end", [(signal.SIGINT, signal.SIGINT), (signal.SIGKILL,)], ids=["Ctrl-C twice", "kill -9"])
+def test_an_end_without_peace_leaves_nothing_behind_and_keeps_no_successor_waiting(
+    tmp_path: Path, end: Sequence[signal.Signals]
+) -> None:
+    folder, log, ports = tmp_path / "data", tmp_path / "log", some_ports()
+    with up_on(folder, log, ports) as running:
+        client = Tool(address_in(log))
+        job = client.submit("noop", "--payload", '{"sleep_seconds": 600}')
+        eventually(lambda: client("get", job, "--json").document["state"] == "RUNNING")
+        children = [int(pid) for pid in Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()]
+        for number in end:
+            running.send_signal(number)
+            time.sleep(0.5)
+        assert running.wait(PATIENCE_SECONDS) in {128 + signal.SIGINT, -signal.SIGKILL}
+
+    began = time.monotonic()
+    eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in children))
+    assert time.monotonic() - began < GRACE_SECONDS, "nobody waits for a handler whose result nobody would take"
+    with up_on(folder, log, ports):
+        assert Tool(address_in(log))("get", job, "--json").document["state"] in {"QUEUED", "RUNNING"}

@@ -120,7 +120,7 @@ def part_that_hangs(settings: Settings) -> int:
 
 
 def fleet(settings: Settings) -> int:
-    stopping = stop_event(supervised=settings.supervised)
+    stopping = stop_event([], supervised=settings.supervised)
     say("up")
     stopping.wait()
     return 7
