@@ -149,6 +149,7 @@ class WorkerParts(Parts):
             start_jobs=self._start_jobs(weighted=weighted),
             runner=self.runner,
             wakeups=wakeups,
+            store_time=self.store_time,
             services=self.services,
         )
         orphans = ReleaseOrphans(

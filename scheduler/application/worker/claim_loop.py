@@ -2,7 +2,9 @@
 
 import asyncio
 
+from scheduler.application.errors import StoreUnavailableError
 from scheduler.application.loops import LoopServices, spread, wait_until
+from scheduler.application.ports.store_time import StoreTime
 from scheduler.application.use_cases.start_jobs import StartJobs
 from scheduler.application.worker.attempt import StopReason
 from scheduler.application.worker.attempts import AttemptTable
@@ -16,7 +18,7 @@ LOOP = "claim"
 
 
 class ClaimLoop:
-    """Asks for as many jobs as there are free slots, and for none while the lease is in doubt."""
+    """Asks for as many jobs as there are free slots, and for none while the lease or the store is in doubt."""
 
     def __init__(
         self,
@@ -25,13 +27,16 @@ class ClaimLoop:
         start_jobs: StartJobs,
         runner: AttemptRunner,
         wakeups: Wakeups,
+        store_time: StoreTime,
         services: LoopServices,
     ) -> None:
         self._table = table
         self._start_jobs = start_jobs
         self._runner = runner
         self._wakeups = wakeups
+        self._store_time = store_time
         self._services = services
+        self._store_failed = False
         self._worker_id: WorkerId | None = None
         self._wake = wakeups.work
         self._more = True
@@ -53,9 +58,14 @@ class ClaimLoop:
                 await self._turn()
             except Exception as error:  # noqa: BLE001 - the outermost frame of the loop: log it and go on
                 self._services.faults.fault("claim_failed", error)
+                self._store_failed = isinstance(error, StoreUnavailableError)
                 await wait_until(stopping, spread(POLL_SECONDS_WITHOUT_HINTS, self._services.randomness.draw()))
 
     async def _turn(self) -> None:
+        if self._store_failed:
+            # What this worker took from the queue and cannot start, others might.
+            await self._store_time.read()
+            self._store_failed = False
         self._table.changed.clear()
         if self._worker_id is None or not self._more:
             await self._wait_for_work()

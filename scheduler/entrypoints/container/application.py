@@ -216,6 +216,7 @@ class Container(containers.DeclarativeContainer):
         start_jobs=start_jobs,
         runner=runner,
         wakeups=wakeups,
+        store_time=adapters.store_time,
         services=common.loop_services,
     )
     orphans = providers.Singleton(

@@ -160,6 +160,20 @@ def test_a_claim_that_failed_is_tried_again() -> None:
     with_a_worker(scenario)
 
 
+def test_nothing_is_claimed_until_a_store_that_failed_answers() -> None:
+    async def scenario(shop: Workshop) -> None:
+        await shop.submit_manual()
+        shop.store_switch.off()
+        shop.claim_loop.resume(shop.worker_id)
+        async with claiming(shop):
+            await asyncio.sleep(60)
+            assert shop.gate.calls.count("claim") == 1
+            shop.store_switch.on()
+            await until(lambda: shop.table.free == 1, seconds=1)
+
+    with_a_worker(scenario)
+
+
 def test_what_starts_while_the_lease_ends_is_given_back_and_never_runs() -> None:
     async def scenario(shop: Workshop) -> None:
         job_id = await shop.submit_manual()

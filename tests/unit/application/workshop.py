@@ -73,6 +73,7 @@ class Workshop(Shop):
             start_jobs=self.start_jobs,
             runner=self.runner,
             wakeups=self.wakeups,
+            store_time=self.store_time,
             services=self.services,
         )
         self.orphans = ReleaseOrphans(
