@@ -38,6 +38,5 @@ def failure_of(request: Request, reply: Reply, secrets: Secrets, now: datetime) 
 
 
 def _body(reply: Reply, secrets: Secrets) -> str:
-    # Hidden before it is cut: half a secret would not be found.
-    text = secrets.hide(readable(reply.body))[:KEPT_BYTES].strip()
+    text = secrets.hide(readable(reply.body[:KEPT_BYTES])).strip()
     return f": {text}" if text else ""

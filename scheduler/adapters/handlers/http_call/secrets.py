@@ -1,8 +1,9 @@
 """Keeps what a call must not give away out of the texts that people see."""
 
-import json
-from collections.abc import Iterable, Mapping
-from urllib.parse import parse_qsl, quote, unquote_plus
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qsl
+
+from scheduler.adapters.handlers.http_call.reading import Reading
 
 HIDDEN = "***"
 PUBLIC_HEADERS = frozenset(
@@ -34,16 +35,27 @@ class Secrets:
         values = [value for name, value in headers.items() if name not in PUBLIC_HEADERS]
         words = {word for value in values for word in (value, *value.split())}
         words |= {query, *(value for _, value in parse_qsl(query))}
-        spellings = {spelling for word in words if len(word) >= _SHORTEST_SECRET for spelling in _spellings(word)}
-        # The longest first: a value is hidden whole before a word of it would be.
-        self._spellings = sorted(spellings, key=len, reverse=True)
+        readings = {reading.text for word in words for reading in _readings(word, escapes=1)}
+        self._words = [word for word in readings if len(word) >= _SHORTEST_SECRET]
 
     def hide(self, text: str) -> str:
-        """Replace each secret in a text: a server may answer with what it was sent."""
-        for spelling in self._spellings:
-            text = text.replace(spelling, HIDDEN)
-        return text
+        """Replace each secret in a text: a server may answer with what it was sent.
+
+        So is the beginning of one inside of which the text ends, and what is escaped, even twice: JSON inside JSON.
+        """
+        spans = sorted(span for reading in _readings(text, escapes=2) for span in reading.spans(self._words))
+        shown, at = "", 0
+        for begin, end in spans:
+            if begin >= at:
+                shown += text[at:begin] + HIDDEN
+            at = max(at, end)
+        return shown + text[at:]
 
 
-def _spellings(word: str) -> Iterable[str]:
-    return {word, json.dumps(word)[1:-1], quote(word, safe=""), quote(word), unquote_plus(word)}
+def _readings(text: str, *, escapes: int) -> Iterator[Reading]:
+    """Read a text as it stands, and without its escapes: once, twice, as often as asked."""
+    reading = Reading.of(text)
+    yield reading
+    for _ in range(escapes):
+        reading = reading.decoded()
+        yield reading

@@ -190,16 +190,69 @@ def test_what_claims_to_be_compressed_and_is_not_adds_nothing() -> None:
         "s3cret",
         "k=v4lue",
         "a%2Fb-key",
+        "a%2fb-key",
         "a/b-key",
+        r"a\/b-key",
+        r"a\u002Fb-key",
+        r"a\u002fb\u002Dk\u0065y",
         "quo\\\\ted",
+        "x&lt;b-key&gt;&amp;&quot;y",
+        "x&#60;b-key&#062;&#x26;&#X22;y",
+        r"x\u003cb-key>&amp;%22y",
+        r"x<b-key>&\"y",
+        r"x&lt;b-key&gt;&amp;\&quot;y",
+        r"{\"path\": \"a\\\/b-key\"}",
+        "a%252Fb-key",
+        "s3cret v4lue+s3cret",
+        "un+der+score",
+        "un der%20score",
+        r"caf\u00e9\ud83d\ude00 b-key",
+        "caf%c3%a9%F0%9F%98%80+b-key",
+        "caf&eacute;&#x1f600; b-key",
     ],
 )
 def test_what_a_call_carries_is_hidden_wherever_it_shows(shown: str) -> None:
-    headers = {"authorization": "Bearer s3cret", "x-path": "a/b-key", "x-quoted": "quo\\ted", "accept": "text/html"}
-    secrets = Secrets(headers, "k=v4lue")
+    text = _secrets().hide(f"<{shown}> as text/html")
 
-    text = secrets.hide(f"<{shown}> as text/html")
-
-    for secret in ("s3cret", "v4lue", "b-key", "quo"):
+    for secret in ("s3cret", "v4lue", "b-key", "quo", "score"):
         assert secret not in text
-    assert "text/html" in text
+    assert text.startswith("<")
+    assert text.endswith("> as text/html")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "s3cr",
+        "a/b-",
+        "a%2fb-",
+        r"a\/b-ke",
+        r"x\u003cb-k",
+        "caf%C3%A9%F0%9F",
+        r"caf\u00e9\ud83d",
+        "caf\u00e9\ufffd",
+        *(r"quo\\ted\u002Btail"[:length] for length in range(5, 18)),
+        *("quo%5Cted%2Btail"[:length] for length in range(6, 16)),
+        *("quo&bsol;ted&#43;tail"[:length] for length in range(9, 21)),
+    ],
+)
+def test_the_beginning_of_what_a_call_carries_is_hidden_where_a_text_is_cut_inside_it(shown: str) -> None:
+    assert _secrets().hide(f"no {shown}") == "no ***"
+
+
+def test_what_a_call_does_not_carry_is_shown_as_it_was_written() -> None:
+    text = r"50%25 &amp; \"more\" 1+1 \u00e9 s3c in a/b, s3cr and"
+
+    assert _secrets().hide(text) == text
+
+
+def _secrets() -> Secrets:
+    headers = {
+        "authorization": "Bearer s3cret",
+        "x-path": "a/b-key",
+        "x-quoted": "quo\\ted+tail",
+        "x-short": "quo\\ted",
+        "x-markup": 'x<b-key>&"y',
+        "accept": "text/html",
+    }
+    return Secrets(headers, "k=v4lue&l=un+der+score&m=caf%C3%A9%F0%9F%98%80+b-key")
