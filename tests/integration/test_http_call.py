@@ -1,6 +1,7 @@
 """Calls of real web servers on loopback: what is sent, what the answer means, and how much of it is read."""
 
 import asyncio
+import gzip
 import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping
@@ -207,6 +208,13 @@ def test_a_body_that_says_it_is_larger_than_the_limit_is_not_read_to_its_end() -
         await target.until(lambda server: server.ended == 1)
 
     play(answering(response(200, b"y" * (100 * READ_LIMIT))), scenario)
+
+
+def test_a_compressed_body_that_ends_early_is_told_to_be_truncated() -> None:
+    packed = gzip.compress(b"all is well")
+    cut = response(200, packed[:-8], content_encoding="gzip")
+
+    assert outcome(answering(cut)) == {"status": 200, "body": "all is well", "truncated": True}
 
 
 # --- connections

@@ -86,7 +86,7 @@ async def _exchange(lease: Lease, request: Request) -> Reply:
             lease.finished = True
     except _BROKEN:
         broken = True
-    return Reply(status=response.status, headers=headers, body=body.content, broken=broken)
+    return Reply(status=response.status, headers=headers, body=body.content, broken=broken, whole=body.whole)
 
 
 def _to_wire(request: Request) -> httpcore2.Request:

@@ -64,6 +64,8 @@ class Reply:
     body: bytes = b""
     broken: bool = False
     """The connection failed before the body had ended."""
+    whole: bool = True
+    """The body is all that was sent, decoded."""
 
     @property
     def location(self) -> str | None:

@@ -25,7 +25,8 @@ def result_of(request: Request, reply: Reply) -> str:
     if reply.broken:
         raise CallFailedError(f"{request} answered {reply.status_line}, but the connection broke before the body's end")
     kept = readable(reply.body[:KEPT_BYTES])
-    return json.dumps({"status": reply.status, "body": kept, "truncated": len(reply.body) > KEPT_BYTES})
+    truncated = len(reply.body) > KEPT_BYTES or not reply.whole
+    return json.dumps({"status": reply.status, "body": kept, "truncated": truncated})
 
 
 def failure_of(request: Request, reply: Reply, secrets: Secrets, now: datetime) -> Exception:

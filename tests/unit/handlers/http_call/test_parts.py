@@ -24,6 +24,7 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 LATER = "Tue, 24 Nov 2026 12:01:30 GMT"
 HERE = Target.parse("https://example.com/a")
 THERE = Target.parse("https://other.example/b")
+TEXT = b"".join(b"line %d of the answer\n" % number for number in range(50))
 
 
 def test_an_attempt_is_named_so_that_a_target_can_know_it_again() -> None:
@@ -137,19 +138,59 @@ def _read(encoding: str, chunks: Sequence[bytes]) -> tuple[Body, int]:
     return body, taken
 
 
+def _in_steps(content: bytes, step: int) -> list[bytes]:
+    return [content[start : start + step] for start in range(0, len(content), step)]
+
+
 def test_a_body_is_read_to_its_end() -> None:
     body, _ = _read("", [b"ab", b"", b"c"])
 
-    assert (body.content, body.ended) == (b"abc", True)
+    assert (body.content, body.ended, body.whole) == (b"abc", True, True)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_a_compressed_body_is_decoded(encoding: str) -> None:
-    packed = gzip.compress(b"hello") if encoding == "gzip" else zlib.compress(b"hello")
+@pytest.mark.parametrize("step", [1, 7, 1000])
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [
+        ("gzip", gzip.compress(TEXT)),
+        ("x-gzip", gzip.compress(TEXT)),
+        ("deflate", zlib.compress(TEXT)),
+        ("deflate", zlib.compress(TEXT, wbits=-15)),
+        ("deflate", zlib.compress(TEXT, level=0, wbits=-15)),
+        ("deflate", gzip.compress(TEXT)),
+    ],
+)
+def test_a_compressed_body_is_decoded(encoding: str, packed: bytes, step: int) -> None:
+    body, _ = _read(encoding, _in_steps(packed, step))
 
-    body, _ = _read(encoding, [packed[:7], packed[7:]])
+    assert (body.content, body.ended, body.whole) == (TEXT, True, True)
 
-    assert (body.content, body.ended) == (b"hello", True)
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+@pytest.mark.parametrize("packed", [gzip.compress(TEXT), zlib.compress(TEXT), zlib.compress(TEXT, wbits=-15)])
+def test_of_a_compressed_body_that_ends_early_or_breaks_what_was_decoded_is_kept(packed: bytes, step: int) -> None:
+    half = packed[: len(packed) // 2]
+
+    short, _ = _read("deflate", _in_steps(half, step))
+    broken, _ = _read("deflate", _in_steps(half + b"\xff" * 100, step))
+
+    assert TEXT.startswith(short.content)
+    assert len(short.content) > 200
+    assert (short.ended, short.whole) == (True, False)
+    assert broken.content.startswith(short.content)
+    assert (broken.ended, broken.whole) == (True, False)
+
+
+def test_what_follows_a_compressed_stream_is_missing_from_the_body() -> None:
+    body, _ = _read("gzip", [gzip.compress(b"one"), gzip.compress(b"two")])
+
+    assert (body.content, body.ended, body.whole) == (b"one", True, False)
+
+
+def test_no_bytes_are_a_whole_body_whatever_their_encoding() -> None:
+    body, _ = _read("gzip", [b""])
+
+    assert (body.content, body.ended, body.whole) == (b"", True, True)
 
 
 def test_nothing_is_read_past_the_limit() -> None:
@@ -161,7 +202,7 @@ def test_nothing_is_read_past_the_limit() -> None:
 def test_a_bomb_does_not_go_off() -> None:
     bomb = gzip.compress(b"\0" * 100_000_000)
 
-    body, taken = _read("gzip", [bomb[start : start + 1000] for start in range(0, len(bomb), 1000)])
+    body, taken = _read("gzip", _in_steps(bomb, 1000))
 
     assert (len(body.content), body.ended) == (READ_LIMIT, False)
     assert taken < 3
@@ -180,7 +221,7 @@ def test_an_endless_stream_that_decodes_to_nothing_ends_at_the_limit() -> None:
 def test_what_claims_to_be_compressed_and_is_not_adds_nothing() -> None:
     body, _ = _read("gzip", [b"plain", b"text"])
 
-    assert (body.content, body.ended) == (b"", True)
+    assert (body.content, body.ended, body.whole) == (b"", True, False)
 
 
 @pytest.mark.parametrize(
