@@ -18,6 +18,8 @@ FIRST_PAUSE: Final = 0.01
 """Seconds; the bound doubles with each repetition, and the pause is drawn between 0 and the bound."""
 LONGEST_PAUSE: Final = 1.0
 DOUBT: Final = "; whether the job took effect is unknown, its next attempt will find out"
+LONG_PAYLOAD: Final = 16 * 1024
+"""Characters, read in 10 ms at the most; the 1 MiB that a payload may hold takes half a second."""
 SERVER_GRACE_SECONDS: Final = 1.0
 """How much longer than the attempt a statement may run on the server: the worker ends it first, unless it is gone."""
 
@@ -51,7 +53,7 @@ class DbTxHandler(Handler):
             attempt_id=context.attempt_id,
             attempt=context.attempt,
             payload_hash=sha256((payload or "").encode()).hexdigest(),
-            statement=_statement_or_refusal(payload, self._statements),
+            statement=await self._read(payload),
         )
         taken = await self._take(effect, self._target, context)
         if taken.earlier_attempt is not None:
@@ -62,6 +64,11 @@ class DbTxHandler(Handler):
         """Close the connections to the target."""
         if self._target is not None:
             await self._target.close()
+
+    async def _read(self, payload: str | None) -> Statement | PermanentError:
+        if payload is not None and len(payload) > LONG_PAYLOAD:
+            return await asyncio.to_thread(_statement_or_refusal, payload, self._statements)
+        return _statement_or_refusal(payload, self._statements)
 
     async def _take(self, effect: Effect, target: Connections, context: JobContext) -> Taken:
         pauses = _pauses(self._draw)

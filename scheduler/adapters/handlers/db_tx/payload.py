@@ -30,10 +30,13 @@ def read_payload(payload: str | None, allowed: Mapping[str, str] | None) -> Stat
     """
     document = _document(payload)
     name, sql = _named(document, allowed) if allowed is not None else _query(document)
+    outline = outline_of(sql)
+    if fault := outline.fault():
+        raise PermanentError(f"{name}: {fault}")
     values = document.get("params", [])
     if not isinstance(values, list):
         raise PermanentError("params: must be an array")
-    _check_count(name, sql, len(values))
+    _check_count(name, outline.parameters, len(values))
     return Statement(sql=sendable(name, sql), parameters=bind(values))
 
 
@@ -53,10 +56,7 @@ def _document(payload: str | None) -> Mapping[str, object]:
 def _query(document: Mapping[str, object]) -> tuple[str, str]:
     if "statement" in document:
         raise PermanentError("statement: this worker has no named statements (DB_TX_ALLOWED_STATEMENTS); send a query")
-    sql = _text(document, "query")
-    if fault := outline_of(sql).fault():
-        raise PermanentError(f"query: {fault}")
-    return "query", sql
+    return "query", _text(document, "query")
 
 
 def _named(document: Mapping[str, object], allowed: Mapping[str, str]) -> tuple[str, str]:
@@ -75,8 +75,7 @@ def _text(document: Mapping[str, object], field: str) -> str:
     return value
 
 
-def _check_count(name: str, sql: str, given: int) -> None:
-    wanted = outline_of(sql).parameters
+def _check_count(name: str, wanted: int, given: int) -> None:
     if given != wanted:
         raise PermanentError(f"params: must be {wanted} values, as many as the {name} has parameters, not {given}")
 
