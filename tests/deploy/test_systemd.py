@@ -6,14 +6,17 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from configparser import ConfigParser
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from scheduler.entrypoints.operations import MAX_SILENCE
 from scheduler.entrypoints.settings import Settings
-from tests.deploy.tools import DEPLOY, passes
+from tests.deploy.tools import DEPLOY, ROOT, passes
 
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+TARGET = DEPLOY / "systemd" / "scheduler.target"
 NOTIFYING = [unit for unit in UNITS if "migrate" not in unit.name]
 MAX_EXPOSURE = 20
 """Tenths: 2.0."""
@@ -34,11 +37,17 @@ def seconds(text: str) -> float:
     return float(text.removesuffix("s"))
 
 
+def metrics_port(part: str, instance: int = 0) -> int:
+    environment = Unit(DEPLOY / "systemd" / f"scheduler-{part}.service")["Service"]["Environment"]
+    (port,) = re.findall(r"\bMETRICS_PORT=(\S+)", environment)
+    return int(port.replace("%i", str(instance)))
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root file system with the units and a program where they expect it."""
     root = tmp_path_factory.mktemp("root")
-    for path in (*UNITS, DEPLOY / "systemd" / "scheduler.target"):
+    for path in (*UNITS, TARGET):
         copy = root / "etc/systemd/system" / path.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(path.read_text())
@@ -67,6 +76,48 @@ def test_a_stop_leaves_the_grace_period_and_more(unit: Path) -> None:
     assert stop >= Settings().grace_seconds + 15
 
 
+@pytest.mark.parametrize("unit", NOTIFYING, ids=lambda path: path.name)
+def test_systemd_hears_the_process_stops_it_alone_and_always_starts_it_again(unit: Path) -> None:
+    service = Unit(unit)["Service"]
+    expected = {"Type": "notify", "NotifyAccess": "main", "KillMode": "mixed", "Restart": "always"}
+    assert {key: service.get(key) for key in expected} == expected
+
+
+@pytest.mark.parametrize("unit", NOTIFYING, ids=lambda path: path.name)
+def test_the_watchdog_waits_longer_than_a_loop_may_be_silent(unit: Path) -> None:
+    assert timedelta(seconds=seconds(Unit(unit)["Service"]["WatchdogSec"])) > MAX_SILENCE
+
+
+@pytest.mark.parametrize("unit", NOTIFYING, ids=lambda path: path.name)
+def test_a_reload_is_a_sighup_to_the_main_process(unit: Path) -> None:
+    assert Unit(unit)["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
+@pytest.mark.parametrize("unit", NOTIFYING, ids=lambda path: path.name)
+def test_the_unit_comes_after_the_migration_and_starts_and_stops_with_the_target(unit: Path) -> None:
+    parts = Unit(unit)
+    assert "scheduler-migrate.service" in parts["Unit"]["Wants"].split()
+    assert "scheduler-migrate.service" in parts["Unit"]["After"].split()
+    assert (parts["Unit"]["PartOf"], parts["Install"]["WantedBy"]) == (TARGET.name, TARGET.name)
+
+
+def test_the_target_starts_with_the_machine_and_wants_each_unit_that_notifies() -> None:
+    target = Unit(TARGET)
+    wanted = re.sub(r"@\d+\.", "@.", target["Unit"]["Wants"]).split()
+    assert sorted(wanted) == [unit.name for unit in NOTIFYING]
+    assert "@." not in target["Unit"]["Wants"], "a template needs an instance"
+    assert target["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_each_process_of_a_machine_has_the_port_for_metrics_that_is_documented() -> None:
+    api, reaper = metrics_port("api"), metrics_port("reaper")
+    workers = [metrics_port("worker@", instance) for instance in range(10)]
+    documented = f"{api} (api), {workers[0]} to {workers[-1]} (worker@0 to worker@9), {reaper} (reaper)"
+    assert workers == list(range(2130, 2140))
+    assert len({api, reaper, *workers}) == 12
+    assert documented in (ROOT / "docs/deployment.md").read_text("utf-8")
+
+
 def test_every_variable_in_the_files_is_one_of_ours() -> None:
     text = "\n".join(path.read_text() for path in (DEPLOY / "systemd").iterdir() if path.is_file())
     given = re.findall(r"^([A-Z_]+)=", (DEPLOY / "systemd" / "scheduler.env").read_text(), re.MULTILINE)
@@ -89,7 +140,7 @@ def test_an_install_and_an_uninstall_leave_the_settings_of_the_operator(tmp_path
 
     assert "worker" in ran.stdout
     assert "systemctl enable --now scheduler.target" in said
-    assert units == {*(unit.name for unit in UNITS), "scheduler.target"}
+    assert units == {*(unit.name for unit in UNITS), TARGET.name}
     assert settings.read_text() == "WORKER_POOL_SIZE=3\n"
     assert not (tmp_path / "opt/scheduler").exists()
     assert list((tmp_path / "etc/systemd/system").iterdir()) == []
