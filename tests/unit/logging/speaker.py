@@ -1,4 +1,4 @@
-"""A process that logs a bit of everything: argv is level and format."""
+"""A process that logs a bit of everything: argv is level, format and, if journald reads it, "journal"."""
 
 import logging
 import sys
@@ -24,7 +24,7 @@ CONTEXT = JobContext(
     deadline=datetime(2030, 1, 1, tzinfo=UTC),
 )
 
-configure_logging(level=sys.argv[1], log_format=cast("LogFormat", sys.argv[2]))
+configure_logging(level=sys.argv[1], log_format=cast("LogFormat", sys.argv[2]), to_journal=sys.argv[3:] == ["journal"])
 log = structlog.get_logger("scheduler.test")
 log.debug("detail", job_id="1")
 trace = TraceContext(trace_id="a" * 32, span_id="b" * 16)
@@ -36,6 +36,7 @@ with in_attempt(CONTEXT):
     log.warning("order_refused", attempt="of its own")
 logging.getLogger("some.library").debug("library detail")
 logging.getLogger("psycopg.pool").warning("error connecting")
+log.critical("worn_out")
 try:
     int("two\nlines")
 except ValueError:

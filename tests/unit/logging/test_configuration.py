@@ -12,9 +12,9 @@ from scheduler.adapters.logging.redaction import redact_text
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def spoken(level: str, log_format: str) -> str:
+def spoken(level: str, log_format: str, *options: str) -> str:
     """What a real process writes to its standard error."""
-    command = [sys.executable, "-m", "tests.unit.logging.speaker", level, log_format]
+    command = [sys.executable, "-m", "tests.unit.logging.speaker", level, log_format, *options]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert said.stdout == ""
     return said.stderr
@@ -31,6 +31,7 @@ def test_each_event_is_one_line_of_json(lines: list[dict[str, str]]) -> None:
         "connected with password=***",
         "request failed",
         "order_refused",
+        "worn_out",
         "loop_failed",
     ]
 
@@ -99,6 +100,18 @@ def test_the_console_format_is_for_people() -> None:
     assert "loop_failed" in text
     assert "\x1b" not in text
     assert not text.startswith("{")
+
+
+def test_for_the_journal_each_line_begins_with_its_priority() -> None:
+    lines = spoken("DEBUG", "json", "journal").splitlines()
+
+    assert {(line[:3], json.loads(line[3:])["level"]) for line in lines} == {
+        ("<2>", "critical"),
+        ("<3>", "error"),
+        ("<4>", "warning"),
+        ("<6>", "info"),
+        ("<7>", "debug"),
+    }
 
 
 @pytest.mark.parametrize(
