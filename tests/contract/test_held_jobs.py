@@ -106,3 +106,22 @@ def test_only_workers_closed_long_enough_ago_and_holding_nothing_are_forgotten(r
     assert run(store.registry.forget_closed(NONE)) == 1
     assert run(store.registry.forget_closed(NONE)) == 0
     assert run(store.registry.renew(living, HOUR)) is True
+
+
+def test_a_worker_counts_as_expired_until_it_is_closed_and_its_jobs_are_recovered(
+    run: Run, store: StoreBackend
+) -> None:
+    expired, idle, living = registered(run, store, SHORT), registered(run, store), registered(run, store)
+    (job,) = running(run, store, expired)
+    running(run, store, living)
+    run(store.registry.close(idle))
+
+    async def one_counted() -> bool:
+        return await store.registry.count_expired() == 1
+
+    run(eventually(one_counted, "the lease expires"))
+    until_closed(run, store, [expired])
+    assert run(store.registry.count_expired()) == 1
+    run(store.repository.apply([a_change(job, job.lose(NOW))]))
+
+    assert run(store.registry.count_expired()) == 0

@@ -52,6 +52,7 @@ INDEXES = {
     "held_by_closed_workers": {"jobs_running"},
     "held_by_absent_workers": {"jobs_by_state"},
     "held_attempts": {"jobs_running"},
+    "count_expired_workers": {"jobs_running"},
     "purgeable": {"jobs_by_state"},
     "purge": {"jobs_pkey", "job_labels_pkey", "job_attempts_pkey"},
     "find_taken": {"jobs_pkey", "jobs_idempotency_key"},
@@ -171,6 +172,7 @@ async def use(spy: Spy, backend: SqlBackend) -> None:
     await sweeper.held_by_closed_workers(timedelta(hours=1), FEW)
     await sweeper.held_by_absent_workers(FEW)
     await SqlWorkerRegistry(spy).held_attempts(a_worker_id())
+    await SqlWorkerRegistry(spy).count_expired()
     await sweeper.claimable(StrictOrder().plan(A_PAGE, 0))
     await use_desk(SqlEndedJobs(spy, scan=FEW))
     rule = PurgeRule(states=[JobState.CANCELLED, JobState.FAILED], keep_for=timedelta(0))

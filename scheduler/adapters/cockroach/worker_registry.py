@@ -52,7 +52,7 @@ class SqlWorkerRegistry(WorkerRegistry):
         return int(count)
 
     async def count_expired(self) -> int:
-        """Count workers that are open and whose lease has expired."""
+        """Count open workers whose lease has expired, and closed ones under which jobs are still RUNNING."""
         [[count]] = await self._transactions.run("count_expired_workers")
         return int(count)
 

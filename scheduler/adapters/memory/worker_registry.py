@@ -63,10 +63,13 @@ class MemoryWorkerRegistry(WorkerRegistry):
             return sum(row.closed_at is None and row.lease_expires_at > now for row in data.workers.values())
 
     async def count_expired(self) -> int:
-        """Count workers that are open and whose lease has expired."""
+        """Count open workers whose lease has expired, and closed ones under which jobs are still RUNNING."""
         async with self._store.statement() as data:
             now = self._store.clock.now()
-            return sum(row.closed_at is None and row.lease_expires_at <= now for row in data.workers.values())
+            return sum(
+                row.lease_expires_at <= now if row.closed_at is None else data.holds_jobs(row.info.id)
+                for row in data.workers.values()
+            )
 
     async def forget_closed(self, closed_before: timedelta) -> int:
         """Delete workers closed longer ago than that and holding no RUNNING job; return how many."""

@@ -36,7 +36,7 @@ class ReaperMetrics(ReaperTelemetry):
         repairs = metrics.counter("queue_repairs_total", "Differences between queue and store put right.", "kind")
         self._repairs = {kind: repairs.labels(kind) for kind in REPAIR_KINDS}
         self._depths = DepthGauges(metrics, clock)
-        self._expired = _gauge(metrics, "expired_leases", "Workers whose lease has ended and that are not closed.")
+        self._expired = _gauge(metrics, "expired_leases", "Workers with an ended lease that are open or hold jobs.")
 
     def jobs_released_due(self, jobs: Sequence[Job]) -> None:
         """Count by priority."""

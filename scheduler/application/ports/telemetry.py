@@ -132,7 +132,7 @@ class ReaperTelemetry(Protocol):
 
     @abstractmethod
     def expired_leases(self, workers: int) -> None:
-        """Set how many workers whose lease has ended are not closed yet."""
+        """Set how many workers whose lease has ended still are open or hold jobs."""
 
 
 class FaultTelemetry(Protocol):

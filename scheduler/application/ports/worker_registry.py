@@ -41,7 +41,10 @@ class WorkerRegistry(Protocol):
 
     @abstractmethod
     async def count_expired(self) -> int:
-        """Count workers that are open and whose lease has expired: a reaper is to close them."""
+        """Count open workers whose lease has expired, and closed ones under which jobs are still RUNNING.
+
+        A reaper is to close the former and to recover what the latter held.
+        """
 
     @abstractmethod
     async def forget_closed(self, closed_before: timedelta) -> int:
