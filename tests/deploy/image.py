@@ -72,12 +72,8 @@ def build_image(folder: Path) -> Image:
     """Do what the Dockerfile does, from the files that .dockerignore lets in."""
     context, image = folder / "context", Image(folder / "venv", folder / "scratch")
     _copy_context(context)
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHON": sys.executable,
-        "UV_COMPILE_BYTECODE": "1",
-    }
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHON": sys.executable}
     subprocess.run(["scripts/install-runtime", str(image.venv)], cwd=context, env=environment, check=True)
     image.scratch.mkdir()
     return image

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 from importlib.metadata import distributions
+from importlib.util import cache_from_source
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +56,13 @@ def test_the_image_holds_what_is_locked_for_it_and_the_service_alone(image: Imag
     others = {name: version for name, version in installed.items() if name != "grpc-task-scheduler"}
     assert others.items() <= locked.items()
     assert {"grpcio", "psycopg-binary", "redis", "uvloop"} <= others.keys()
+
+
+def test_it_is_compiled_because_nothing_can_be_written_where_it_runs(image: Image) -> None:
+    sources = list(image.venv.glob("lib/python3.*/site-packages/**/*.py"))
+
+    assert sources
+    assert [source for source in sources if not Path(cache_from_source(str(source))).exists()] == []
 
 
 @pytest.mark.servers
