@@ -146,6 +146,35 @@ def test_an_install_and_an_uninstall_leave_the_settings_of_the_operator(tmp_path
     assert list((tmp_path / "etc/systemd/system").iterdir()) == []
 
 
+def test_without_a_release_an_install_makes_one_and_an_uninstall_removes_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "DESTDIR": str(tmp_path), "RELEASE": "", "PYTHON": python_that_units_see()}
+    run("install", environment)
+    release = (tmp_path / "opt/scheduler").resolve()
+    ran = subprocess.run([release / "bin/scheduler", "--help"], check=True, capture_output=True, text=True)
+
+    run("uninstall", environment)
+
+    assert release.parent == tmp_path / "opt/scheduler-releases"
+    assert "worker" in ran.stdout
+    assert not release.parent.exists()
+
+
+def python_that_units_see() -> str:
+    """Return an interpreter outside of home directories; skip the test, saying so, where none is fit."""
+    candidates = [str(Path(name).resolve()) for name in (sys.executable, "/usr/bin/python3")]
+    visible = [path for path in candidates if not path.startswith(("/root/", "/home/"))]
+    found = subprocess.run(
+        [ROOT / "scripts" / "find-python"],
+        env={**os.environ, "PYTHON": " ".join(visible)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if found.returncode != 0:
+        pytest.skip(f"no interpreter outside of home directories is fit: {found.stderr}")
+    return found.stdout.strip()
+
+
 def run(script: str, environment: Mapping[str, str]) -> str:
     ran = subprocess.run(
         [DEPLOY / "systemd" / script], env=environment, check=False, capture_output=True, text=True, timeout=100
