@@ -56,6 +56,11 @@ def measure(text: str, context: JobContext) -> int:
     return len(text)
 
 
+@handler("echo", executor="process")
+def echo(text: str, context: JobContext) -> str:
+    return text
+
+
 @handler("context", executor="process")
 def tell_context(_: None, context: JobContext) -> dict[str, object]:
     return {
@@ -75,6 +80,7 @@ def tell_context(_: None, context: JobContext) -> dict[str, object]:
 def talk(_: None, context: JobContext) -> None:
     context.logger.info("work_began", of="talk", place=Path("/somewhere"))
     context.logger.debug("not_worth_it")
+    context.logger.info("file_skipped", name="\udcff.csv")
     context.logger.bind(event="other").info("bound", lock=threading.Lock())
     logging.getLogger("library").warning("used %s", "wrongly")
     try:

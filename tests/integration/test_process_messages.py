@@ -24,10 +24,11 @@ def level(caplog: pytest.LogCaptureFixture) -> None:
 def test_log_lines_reach_the_log_of_the_worker_with_the_fields_of_the_attempt() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.result(process_jobs.talk)
-        began, bound, library, odd = bench.log.lines
+        began, skipped, bound, library, odd = bench.log.lines
         assert began[:2] == ("info", "work_began")
         assert {"of": "talk", "place": "/somewhere", "job_type": "talk", "attempt": 1}.items() <= began[2].items()
         assert "job_id" in began[2]
+        assert skipped[1:] == ("file_skipped", {**skipped[2], "name": "\udcff.csv"})
         assert bound[:2] == ("info", "bound")
         assert "lock" in str(bound[2]["lock"])
         assert library[:2] == ("warning", "used wrongly")

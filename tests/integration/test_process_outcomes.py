@@ -26,11 +26,22 @@ def test_a_typed_payload_goes_in_and_a_result_comes_out(definition: AnyDefinitio
     run(scenario)
 
 
-def test_a_payload_of_a_mebibyte_arrives_however_many_of_its_characters_json_escapes() -> None:
-    text = "é\\n☕" * 131_072
-
+@pytest.mark.parametrize(
+    "text", ["é\\n☕" * 131_072, "\x7f" * 1_000_000, "\\" * 500_000], ids=["mixed", "DEL", "escaped"]
+)
+def test_a_payload_of_a_mebibyte_arrives_whatever_its_characters(text: str) -> None:
     async def scenario(bench: Bench) -> None:
         assert await bench.result(process_jobs.measure, json.dumps(text, ensure_ascii=False)) == str(len(text))
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("text", ["\x7f" * 65_000, "\\" * 32_000], ids=["DEL", "escaped"])
+def test_a_result_of_64_kibibytes_comes_out_whatever_its_characters(text: str) -> None:
+    payload = json.dumps(text, ensure_ascii=False)
+
+    async def scenario(bench: Bench) -> None:
+        assert await bench.result(process_jobs.echo, payload) == payload
 
     run(scenario)
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from scheduler.domain.errors import SchedulerError
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""Holds a payload of 1 MiB, however many of its characters JSON escapes."""
+"""Holds a payload of 1 MiB, whatever its characters: JSON within JSON is at most twice as long."""
 MAX_REPLY_BYTES = 256 * 1024
 """The same for a result of 64 KiB."""
 LENGTH = struct.Struct("!I")
@@ -104,7 +104,9 @@ def encode(message: Setup | Request | Reply) -> bytes:
     """Return the message as it is sent."""
     # Not every field of a log line is JSON, or can be copied.
     tagged = {"kind": type(message).__name__} | {one.name: getattr(message, one.name) for one in fields(message)}
-    body = json.dumps(tagged, default=str, separators=(",", ":")).encode()
+    text = json.dumps(tagged, default=str, ensure_ascii=False, separators=(",", ":"))
+    # Log lines may hold lone surrogates, which `json.loads` reads as well.
+    body = text.encode("utf-8", "surrogatepass")
     return LENGTH.pack(len(body)) + body
 
 
