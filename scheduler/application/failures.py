@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from scheduler.application.ports.handlers import PermanentError, RetryLaterError
-from scheduler.domain.retry import Failure, FailureKind
+from scheduler.domain.retry import MAX_DELAY, Failure, FailureKind
 from scheduler.domain.text import MAX_TEXT_BYTES
 
 MAX_LINKED = 100
@@ -47,7 +47,7 @@ def _text(error: BaseException) -> str:
 
 def _delay(error: RetryLaterError) -> timedelta | None:
     delay = getattr(error, "delay", None)
-    return delay if isinstance(delay, timedelta) else None
+    return min(delay, MAX_DELAY) if isinstance(delay, timedelta) else None
 
 
 def _let_go(error: BaseException) -> None:

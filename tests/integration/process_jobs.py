@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from scheduler.adapters.handlers.process.protocol import ProgressLine, encode
@@ -129,6 +130,7 @@ ERRORS: dict[str, BaseException] = {
     "error": ValueError("no such thing"),
     "permanent": PermanentError("never"),
     "later": RetryLater("busy", delay=7.5),
+    "never again": RetryLater("closed for good", delay=timedelta.max),
     "exit": SystemExit(3),
     "interrupt": KeyboardInterrupt(),
     "mute": MuteError(),

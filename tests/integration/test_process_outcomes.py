@@ -10,7 +10,7 @@ import pytest
 from scheduler.adapters.handlers.definition import AnyDefinition
 from scheduler.adapters.handlers.process.handler import ProcessHandler
 from scheduler.application.ports.telemetry import ProcessEnd
-from scheduler.domain.retry import Failure, FailureKind
+from scheduler.domain.retry import MAX_DELAY, Failure, FailureKind
 from scheduler.domain.state import JobState
 from tests.integration import process_jobs
 from tests.integration.process_tools import Bench, run
@@ -96,6 +96,8 @@ def test_an_error_reads_as_it_does_in_the_worker_and_its_process_is_used_again()
             assert (outcome.kind, outcome.error, outcome.retry_after) == (*expected, None)
         later = await bench.attempt(process_jobs.fail, '"later"')
         assert later == Failure(kind=FailureKind.ERROR, error="busy", retry_after=timedelta(seconds=7.5))
+        latest = await bench.attempt(process_jobs.fail, '"never again"')
+        assert latest == Failure(kind=FailureKind.ERROR, error="closed for good", retry_after=MAX_DELAY)
         assert (bench.telemetry.processes, bench.telemetry.process_ends) == (1, [])
 
     run(scenario)

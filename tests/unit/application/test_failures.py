@@ -9,7 +9,7 @@ import pytest
 
 from scheduler.application.failures import failure_of
 from scheduler.application.ports.handlers import RetryLaterError
-from scheduler.domain.retry import Failure, FailureKind
+from scheduler.domain.retry import MAX_DELAY, Failure, FailureKind
 
 
 class Luggage:
@@ -75,6 +75,12 @@ def test_a_delay_that_is_none_is_ignored() -> None:
 
     for error in (CarelessError(), WrongError()):
         assert failure_of(error) == Failure(kind=FailureKind.ERROR, error="later")
+
+
+def test_a_delay_is_no_longer_than_any_backoff_may_be() -> None:
+    failure = failure_of(RetryLaterError("next year", timedelta.max))
+
+    assert failure == Failure(kind=FailureKind.ERROR, error="next year", retry_after=MAX_DELAY)
 
 
 def test_a_task_groups_failure_names_what_failed_in_it() -> None:
