@@ -72,6 +72,7 @@ def tell_context(_: None, context: JobContext) -> dict[str, object]:
         "max_attempts": context.max_attempts,
         "worker_id": context.worker_id,
         "deadline": context.deadline,
+        "seconds_left": context.seconds_left,
         "cancelled": context.cancelled,
         "trace": [context.traceparent, context.tracestate],
     }

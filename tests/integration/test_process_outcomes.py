@@ -1,6 +1,7 @@
 """What an attempt in a handler process comes to: the same as in the worker, and an error when the process dies."""
 
 import json
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -61,8 +62,10 @@ def test_the_context_is_that_of_the_attempt() -> None:
 
     async def scenario(bench: Bench) -> None:
         handler = ProcessHandler(module=process_jobs.__name__, job_type="context", pool=bench.pool)
-        context = replace(bench.context(job), trace=trace)
-        assert json.loads(await handler.run(None, context) or "") == {
+        context = replace(bench.context(job), trace=trace, monotonic_deadline=time.monotonic() + 60)
+        told = json.loads(await handler.run(None, context) or "")
+        assert 0 < told.pop("seconds_left") <= 60
+        assert told == {
             "job_id": str(job.id),
             "fence": 7,
             "job_type": "context",

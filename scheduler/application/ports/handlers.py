@@ -1,6 +1,8 @@
 """The code that does a job's work."""
 
+import math
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -84,7 +86,9 @@ class JobContext:
     max_attempts: int
     worker_id: WorkerId
     deadline: datetime
-    """When the attempt runs out of time."""
+    """When the attempt runs out of time, by the store's clock."""
+    monotonic_deadline: float = math.inf
+    """The same by this machine's `time.monotonic`; handlers use `seconds_left`."""
     trace: TraceContext | None = None
     """Where the attempt's work belongs; handlers use `traceparent`. None: in a trace of the job's own."""
     log: HandlerLog = field(default_factory=SilentLog)
@@ -141,6 +145,11 @@ class JobContext:
     @property
     def _trace(self) -> TraceContext:
         return self.trace or TraceContext.of_attempt(self.attempt_id)
+
+    @property
+    def seconds_left(self) -> float:
+        """Return how long the attempt may still run, 0 when its time is over: a limit for the calls that it makes."""
+        return max(0.0, self.monotonic_deadline - time.monotonic())
 
     @property
     def cancelled(self) -> bool:

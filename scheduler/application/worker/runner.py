@@ -1,6 +1,7 @@
 """From a started job to its recorded result."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -153,6 +154,7 @@ class AttemptRunner:
             max_attempts=job.max_attempts,
             worker_id=worker_id,
             deadline=job.updated_at + job.timeout,
+            monotonic_deadline=time.monotonic() + job.timeout.total_seconds(),
             trace=trace,
             log=self._log,
             cancellation=attempt.cancellation,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -124,6 +125,7 @@ def _context(job: Job, *, log: HandlerLog | None = None, report: ProgressReport 
         max_attempts=job.max_attempts,
         worker_id=job.worker_id or Uuid4Ids().worker_id(),
         deadline=job.updated_at + job.timeout,
+        monotonic_deadline=time.monotonic() + job.timeout.total_seconds(),
         log=log or SilentLog(),
         report_progress=report,
     )

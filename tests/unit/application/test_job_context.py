@@ -1,5 +1,6 @@
 """What a handler gets, where nobody follows its attempt."""
 
+import time
 from dataclasses import replace
 from typing import cast
 
@@ -55,6 +56,14 @@ def test_its_log_names_the_attempt_its_worker_and_its_trace() -> None:
         "worker_id": str(context.worker_id),
         "trace_id": trace.trace_id,
     }
+
+
+def test_it_tells_the_seconds_that_are_left_and_never_less_than_none() -> None:
+    minute = replace(a_context(), monotonic_deadline=time.monotonic() + 60)
+    over = replace(a_context(), monotonic_deadline=time.monotonic() - 60)
+
+    assert 0 < minute.seconds_left <= 60
+    assert over.seconds_left == 0
 
 
 def test_it_tells_that_the_attempt_must_stop() -> None:

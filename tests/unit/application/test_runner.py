@@ -36,6 +36,7 @@ def test_a_job_runs_with_its_payload_and_context_and_its_result_is_recorded() ->
         (context,) = shop.manual.contexts
         assert (context.attempt_id, context.attempt, context.max_attempts) == (started.attempt_id, 1, 7)
         assert (context.worker_id, context.deadline) == (shop.worker_id, shop.clock.now() + timedelta(seconds=300))
+        assert 0 < context.seconds_left <= 300
         assert shop.telemetry.inflight_counts == [1]
         shop.manual.end()
         await settled()

@@ -68,6 +68,31 @@ def test_an_attempt_runs_in_the_loop_of_an_async_test_and_out_of_time() -> None:
     assert run.outcome is AttemptOutcome.TIMED_OUT
 
 
+def test_an_attempt_knows_the_seconds_that_are_left() -> None:
+    @handler("left")
+    def left(payload: object, context: JobContext) -> float:
+        return context.seconds_left
+
+    result = run_handler_sync(left, timeout=timedelta(seconds=7)).result
+
+    assert isinstance(result, float)
+    assert 0 < result <= 7
+
+
+def test_jobs_after_skipped_time_have_no_more_seconds_left() -> None:
+    @handler("left")
+    async def left(payload: object, context: JobContext) -> float:
+        if context.attempt == 1:
+            raise RetryLater("in an hour", delay=timedelta(hours=1))
+        return context.seconds_left
+
+    policy = RetryPolicy(max_backoff=timedelta(hours=1))
+    with InMemoryScheduler([left]) as scheduler:
+        job_id = scheduler.submit(left.job(None, timeout=timedelta(seconds=7), retry_policy=policy)).job_id
+        scheduler.drain()
+        assert 0 < float(scheduler.get(job_id).result or "") <= 7
+
+
 def test_a_thread_that_is_out_of_time_is_told() -> None:
     told = threading.Event()
 
@@ -84,6 +109,7 @@ def test_a_handler_is_called_like_its_function() -> None:
     context = job_context("double", attempt=4)
 
     assert (context.attempt, context.max_attempts, context.job_type) == (4, 4, "double")
+    assert 0 < context.seconds_left <= 300
     assert asyncio.run(double(Size(width=1), context)) == Size(width=2)
 
 

@@ -101,6 +101,7 @@ class Attempts:
             max_attempts=request.max_attempts,
             worker_id=WorkerId(UUID(request.worker_id)),
             deadline=datetime.fromisoformat(request.deadline),
+            monotonic_deadline=request.monotonic_deadline,
             trace=TraceContext.parse(request.traceparent, request.tracestate),
             log=self._log,
             cancellation=self._interruption.cancellation,

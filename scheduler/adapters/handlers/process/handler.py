@@ -40,6 +40,7 @@ class ProcessHandler(Handler):
             max_attempts=context.max_attempts,
             worker_id=str(context.worker_id),
             deadline=context.deadline.isoformat(),
+            monotonic_deadline=context.monotonic_deadline,
             traceparent=context.traceparent,
             tracestate=context.tracestate,
         )

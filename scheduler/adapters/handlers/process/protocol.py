@@ -47,6 +47,8 @@ class Request:
     max_attempts: int
     worker_id: str
     deadline: str
+    monotonic_deadline: float
+    """All processes of a machine share this clock."""
     traceparent: str
     tracestate: str
 
