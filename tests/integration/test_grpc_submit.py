@@ -133,6 +133,16 @@ async def test_a_broken_rule_is_an_invalid_argument_that_names_the_field(
 
 
 @over_loopback
+async def test_each_refused_submit_is_counted_once(api: Api) -> None:
+    await refusal(submitted(api, type=""))
+    await refusal(api.stub.SubmitJobs(pb.SubmitJobsRequest(jobs=[a_job_message(type="")] * 2)))
+    assert api.telemetry.submit_errors == ["InvalidFieldError"] * 2
+    await submitted(api, idempotency_key="k")
+    await refusal(submitted(api, idempotency_key="k", payload_json="1"))
+    assert api.telemetry.submit_errors[2:] == ["IdempotencyMismatchError"]
+
+
+@over_loopback
 async def test_a_submit_without_a_job_is_refused(api: Api) -> None:
     assert bad_fields(await refusal(api.stub.SubmitJob(pb.SubmitJobRequest()))) == ["job"]
 

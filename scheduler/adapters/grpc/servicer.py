@@ -57,14 +57,16 @@ class SchedulerServicer(SchedulerServiceServicer):
 
     async def SubmitJob(self, request: pb.SubmitJobRequest, context: HasMetadata) -> pb.SubmitJobResponse:
         """Store one job."""
-        command = commands.single_submit(request, read_trace(context) or current_trace())
+        with self._use_cases.submit_jobs.failures_counted():
+            command = commands.single_submit(request, read_trace(context) or current_trace())
         (outcome,) = await self._use_cases.submit_jobs.execute([command])
         self._tracing.submitted(outcome.job_id, command.submission)
         return views.submit_response(outcome)
 
     async def SubmitJobs(self, request: pb.SubmitJobsRequest, context: HasMetadata) -> pb.SubmitJobsResponse:
         """Store a batch."""
-        batch = commands.batch_submit(request, read_trace(context) or current_trace())
+        with self._use_cases.submit_jobs.failures_counted():
+            batch = commands.batch_submit(request, read_trace(context) or current_trace())
         return views.submit_responses(await self._use_cases.submit_jobs.execute(batch))
 
     async def GetJob(self, request: pb.GetJobRequest, _context: object) -> pb.JobStatus:

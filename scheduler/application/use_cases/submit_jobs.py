@@ -1,6 +1,7 @@
 """Accept jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,8 +61,14 @@ class SubmitJobs:
 
     async def execute(self, commands: Sequence[SubmitCommand]) -> Sequence[SubmitOutcome]:
         """Return one outcome a command; raises IdempotencyMismatchError when a name is taken by other content."""
-        try:
+        with self.failures_counted():
             return await self._group.commit([self._name(command) for command in commands])
+
+    @contextmanager
+    def failures_counted(self) -> Iterator[None]:
+        """Count the error that ends a submit inside: for callers whose request may be refused before `execute`."""
+        try:
+            yield
         except SchedulerError as error:
             self._telemetry.submit_failed(type(error).__name__)
             raise
