@@ -4,12 +4,13 @@ import asyncio
 
 from scheduler.adapters.cockroach import Migrator, StoreSettings
 from scheduler.adapters.handlers.db_tx import TargetAddressError, create_effects
+from scheduler.entrypoints.addresses import store_address
 from scheduler.entrypoints.settings import Settings, SettingsError
 
 
 def run_migrate(settings: Settings) -> int:
     """Run the missing migrations and print their names; return the exit code. Raises SchedulerError."""
-    applied = asyncio.run(Migrator(StoreSettings(url=settings.store_url)).migrate())
+    applied = asyncio.run(Migrator(StoreSettings(url=store_address(settings))).migrate())
     for name in applied:
         print(f"applied {name}")  # noqa: T201 - a command's output
     if not applied:

@@ -1,6 +1,7 @@
 """Everything that the environment decides, each variable checked at start. The only reader of the environment."""
 
 import os
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -25,6 +26,7 @@ from scheduler.domain.errors import SchedulerError
 
 StoreUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgresql", "postgres"], host_required=True)]
 QueueUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["redis", "rediss"], host_required=True)]
+_REDIS_PATH = re.compile("/?[0-9]*")
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 SECRETS = ("cockroachdb_password", "database_url", "db_tx_database_url", "redis_password", "redis_url")
@@ -125,7 +127,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            TypeAdapter(QueueUrl).validate_python(value.get_secret_value())
+            url = TypeAdapter(QueueUrl).validate_python(value.get_secret_value())
+            if not _REDIS_PATH.fullmatch(url.path or ""):
+                raise ValueError("its path must be the number of a database, as in redis://host:6379/0")
         return value
 
     @field_validator("http_call_allowed_networks")

@@ -3,11 +3,27 @@
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from scheduler.domain.errors import SchedulerError
 
 CONNECT_SECONDS = 2.0
 COMMAND_SECONDS = 2.0
 POOL_SIZE = 32
 IDLE_CHECK_SECONDS = 30
+
+
+class AddressError(SchedulerError):
+    """redis-py makes no connection of this address; the message names the option, and no value."""
+
+
+def check_address(url: str) -> None:
+    """Raise AddressError when the address has options that redis-py refuses. Connects to nothing."""
+    try:
+        pool = open_client(url, client_name="check").connection_pool
+        pool.connection_class(**pool.connection_kwargs)
+    except (AttributeError, TypeError, ValueError, RedisError) as error:
+        raise AddressError(f"redis-py refuses it: {error}") from error
 
 
 def open_client(url: str, *, client_name: str) -> Redis:

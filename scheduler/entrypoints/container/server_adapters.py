@@ -34,6 +34,7 @@ from scheduler.application.ports.queue_maintenance import QueueEpoch, QueueMaint
 from scheduler.application.ports.store_time import StoreTime
 from scheduler.application.ports.telemetry import StoreTelemetry
 from scheduler.application.ports.worker_registry import WorkerRegistry
+from scheduler.entrypoints.addresses import queue_address, store_address
 from scheduler.entrypoints.resources import LeaseConnection, Resources, ServerResources
 from scheduler.entrypoints.settings import Settings
 
@@ -41,7 +42,7 @@ from scheduler.entrypoints.settings import Settings
 def store_settings(settings: Settings, *, max_connections: int) -> StoreSettings:
     """Return how to reach the store."""
     isolation = Isolation(settings.db_isolation)
-    return StoreSettings(url=settings.store_url, isolation=isolation, max_connections=max_connections)
+    return StoreSettings(url=store_address(settings), isolation=isolation, max_connections=max_connections)
 
 
 def _lease_connection(settings: Settings, statements: Statements, telemetry: StoreTelemetry) -> LeaseConnection:
@@ -62,7 +63,7 @@ class ServerAdapters(containers.DeclarativeContainer):
     transactions = providers.Singleton(Transactions, pool, statements, telemetry=common.store_telemetry)
     redis = providers.Singleton(
         RedisServer,
-        common.settings.provided.queue_url,
+        providers.Singleton(queue_address, common.settings),
         clock=common.clock,
         randomness=common.randomness,
         faults=common.faults,

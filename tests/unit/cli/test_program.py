@@ -178,6 +178,23 @@ def test_a_database_that_does_not_answer_is_one_line(command: str) -> None:
     assert "127.0.0.1" in ran.error_line
 
 
+@pytest.mark.parametrize("command", ["api", "worker", "reaper"])
+def test_an_option_that_redis_does_not_know_is_one_line_that_names_the_variable(command: str) -> None:
+    ran = run_program(command, environment={**UNREACHABLE, "REDIS_URL": "redis://127.0.0.1:1/0?bogus=1"})
+
+    assert ran.code == 1
+    assert ran.error_line.startswith("scheduler: REDIS_URL: ")
+    assert "'bogus'" in ran.error_line
+
+
+@pytest.mark.parametrize("command", ["api", "migrate"])
+def test_an_option_that_the_database_does_not_know_is_one_line_that_names_the_variable(command: str) -> None:
+    ran = run_program(command, environment={"DATABASE_URL": "postgresql://me@127.0.0.1:1/x?bogus=1"})
+
+    assert ran.code == 1
+    assert ran.error_line.startswith("scheduler: DATABASE_URL: ")
+
+
 @pytest.mark.parametrize("kind", ["api", "worker"])
 def test_several_processes_that_cannot_start_end_with_their_error(kind: str) -> None:
     ports = {"METRICS_PORT": str(free_port()), "GRPC_PORT": str(free_port())}

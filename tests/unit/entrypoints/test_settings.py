@@ -38,7 +38,7 @@ BAD_VALUES = {
     "db_tx_database_url": ["localhost", "mysql://localhost/x", "postgresql:///x"],
     "db_tx_pool_size": ["0", "1001"],
     "redis_port": ["0", "65536", "x"],
-    "redis_url": ["localhost", "http://localhost", "redis://"],
+    "redis_url": ["localhost", "http://localhost", "redis://", "redis://h:1/abc", "redis://h/0/1"],
     "redis_key_prefix": ["x" * 65],
     "claim_order": ["random"],
     "lease_seconds": ["3.9", "3601", "nan", "inf", "-inf"],
