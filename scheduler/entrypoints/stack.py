@@ -9,13 +9,15 @@ from typing import Self
 
 from scheduler.adapters.cockroach import Migrator, StoreSettings
 from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
-from scheduler.adapters.embedded.ports import free_port, require_free
+from scheduler.adapters.embedded.ports import free_ports, require_free
 from scheduler.adapters.http.probe import ask
 from scheduler.domain.errors import SchedulerError
 from scheduler.entrypoints.children import STOP_SECONDS, Child, stop_all
 from scheduler.entrypoints.kept_server import KeptServer
+from scheduler.entrypoints.settings import SettingsError
 
 HOST = "127.0.0.1"
+MAX_METRICS_PORT = 65533
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.02
 ANSWER_SECONDS = 3.0
@@ -36,10 +38,15 @@ class StackPorts:
 
     @classmethod
     def choose(cls, *, grpc: int | None = None, metrics: int | None = None) -> Self:
-        """Take free ports where none is given; `metrics` is the first of three in a row."""
-        first, second, third = [free_port() for _ in range(3)] if metrics is None else range(metrics, metrics + 3)
+        """Take free ports where none or 0 is given; `metrics` is the first of three in a row. Raises SettingsError."""
+        if metrics and metrics > MAX_METRICS_PORT:
+            raise SettingsError(
+                f"METRICS_PORT: must be 1 to {MAX_METRICS_PORT}, or 0 for free ports: worker and reaper take the next"
+            )
+        free, *three_free = free_ports(4)
+        first, second, third = range(metrics, metrics + 3) if metrics else three_free
         return cls(
-            grpc=free_port() if grpc is None else grpc,
+            grpc=grpc or free,
             api_metrics=first,
             worker_metrics=second,
             reaper_metrics=third,

@@ -18,7 +18,7 @@ from scheduler.entrypoints.process import Backend, ProcessOptions
 from scheduler.entrypoints.reaper import serve_reaper
 from scheduler.entrypoints.serving import run_parts
 from scheduler.entrypoints.settings import Settings
-from scheduler.entrypoints.stack import HOST, Stack
+from scheduler.entrypoints.stack import HOST, Stack, StackPorts
 from scheduler.entrypoints.worker import serve_worker
 
 GRPC_PORT = 8081
@@ -26,7 +26,7 @@ GRPC_PORT = 8081
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
-    """What the command line says; a port that is None is the documented one."""
+    """What the command line says; a port that is None is the documented one, 0 a free one."""
 
     backend: Backend
     data_dir: Path
@@ -55,7 +55,7 @@ def run_up(options: UpOptions, reporter: UpReporter) -> int:
     grpc_port = GRPC_PORT if options.grpc_port is None else options.grpc_port
     metrics_port = API_METRICS_PORT if options.metrics_port is None else options.metrics_port
     if options.backend is Backend.MEMORY:
-        return _run_in_memory(options, grpc_port, metrics_port, reporter)
+        return _run_in_memory(options, StackPorts.choose(grpc=grpc_port, metrics=metrics_port), reporter)
     if (code := check_handlers(options.worker_handlers)) != 0:
         return code
     stack = Stack(
@@ -84,13 +84,13 @@ def _run_stack(stack: Stack, reporter: UpReporter) -> int:
     return 0
 
 
-def _run_in_memory(options: UpOptions, grpc_port: int, metrics_port: int, reporter: UpReporter) -> int:
+def _run_in_memory(options: UpOptions, ports: StackPorts, reporter: UpReporter) -> int:
     """Run all parts in this process, on loopback only."""
-    settings = Settings.load(grpc_host=HOST, grpc_port=grpc_port, metrics_host=HOST)
+    settings = Settings.load(grpc_host=HOST, grpc_port=ports.grpc, metrics_host=HOST)
     parts = [
-        partial(serve_api, metrics_port=metrics_port, announce=lambda port: reporter.ready(f"{HOST}:{port}")),
-        partial(serve_worker, metrics_port=metrics_port + 1),
-        partial(serve_reaper, metrics_port=metrics_port + 2),
+        partial(serve_api, metrics_port=ports.api_metrics, announce=lambda port: reporter.ready(f"{HOST}:{port}")),
+        partial(serve_worker, metrics_port=ports.worker_metrics),
+        partial(serve_reaper, metrics_port=ports.reaper_metrics),
     ]
     process = ProcessOptions(handlers=find_handlers(options.worker_handlers))
     return run_parts(settings, process, Backend.MEMORY, parts)

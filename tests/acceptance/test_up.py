@@ -24,12 +24,13 @@ pytestmark = [
 
 
 GRACE_SECONDS = Settings().grace_seconds
+FREE_PORTS = ["--grpc-port=0", "--metrics-port=0"]
 
 
 @contextmanager
 def up(folder: Path, log: Path) -> Iterator[Tool]:
     """Run it; give its clients, and stop it as Ctrl-C does, which must end it with 0. What it says goes to the log."""
-    with up_on(folder, log, some_ports()) as running:
+    with up_on(folder, log, FREE_PORTS) as running:
         try:
             yield Tool(address_in(log))
         finally:

@@ -3,6 +3,7 @@
 import errno
 import secrets
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 from scheduler.adapters.embedded.errors import PortInUseError
@@ -18,6 +19,14 @@ def free_port() -> int:
     while not _can_bind(port := secrets.choice(CHOICES)):
         pass
     return port
+
+
+def free_ports(count: int) -> Sequence[int]:
+    """Draw different ports on which nobody listens."""
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
 
 
 def require_free(port: int) -> None:

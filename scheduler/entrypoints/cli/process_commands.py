@@ -27,12 +27,16 @@ def up(
         Path, typer.Option(file_okay=False, help="Holds data and logs from one run to the next.")
     ] = Path(".scheduler"),
     grpc_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="The API's port.", show_default="GRPC_PORT, else 8081")
+        int | None,
+        typer.Option(min=0, max=65535, help="The API's port; 0: a free one.", show_default="GRPC_PORT, else 8081"),
     ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65533, help="Of the api; worker and reaper follow.", show_default="METRICS_PORT, else 2112"
+            min=0,
+            max=65533,
+            help="Of the api; worker and reaper follow. 0: free ones.",
+            show_default="METRICS_PORT, else 2112",
         ),
     ] = None,
     api_processes: _Processes = 1,

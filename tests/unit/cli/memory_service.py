@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from scheduler.adapters.embedded.ports import free_port
-from tests.support.ports import three_free_ports
 from tests.unit.cli.tool import PATIENCE_SECONDS, PROGRAM
 
 
 @contextmanager
 def memory_service(*options: str, **environment: str) -> Iterator[str]:
     """Run `scheduler up --backend memory`, give its address, and stop it as Ctrl-C does, which must end it with 0."""
-    ports = [f"--grpc-port={free_port()}", f"--metrics-port={three_free_ports()}"]
+    ports = ["--grpc-port=0", "--metrics-port=0"]
     command = [*PROGRAM, "up", "--backend", "memory", *ports, *options]
     with subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True) as running:
         try:

@@ -217,6 +217,16 @@ def test_a_port_in_use_is_named_in_one_line() -> None:
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize("backend", ["memory", "servers"])
+def test_a_port_of_metrics_that_leaves_none_for_the_reaper_is_one_line(backend: str, tmp_path: Path) -> None:
+    place = ("--backend", backend, "--data-dir", str(tmp_path / "data"))
+
+    ran = run_program("up", *place, environment={"GRPC_PORT": "0", "METRICS_PORT": "65534"})
+
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.error_line.startswith("scheduler: METRICS_PORT: must be 1 to 65533")
+
+
 def test_the_embedded_servers_need_a_directory(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
