@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -11,9 +10,9 @@ from types import FrameType
 
 import structlog
 
+from scheduler.adapters.grpc.server import require_bindable
 from scheduler.adapters.prometheus.shared_files import clear, forget_gauges
 from scheduler.adapters.system.service_manager import ServiceManager
-from scheduler.application.errors import PortInUseError
 from scheduler.entrypoints import api, worker
 from scheduler.entrypoints.children import CANNOT_START, STOP_SECONDS, Child, restart_dead, stop_all
 from scheduler.entrypoints.flag import Flag
@@ -143,13 +142,4 @@ def _require_shareable(kind: str, settings: Settings) -> None:
     for variable, (host, port) in ports.items():
         if port == 0:
             raise SettingsError(f"{variable}: must not be 0 when several processes share it")
-        _require_free(host, port)
-
-
-def _require_free(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortInUseError(port) from error
+        require_bindable(host, port, share_port=False)

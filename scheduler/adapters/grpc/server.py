@@ -129,7 +129,7 @@ class ApiServer:
     def _bind(self, server: grpc.aio.Server) -> int:
         host, port = self._options.host, self._options.port
         # Asked first, for gRPC writes to standard error why it cannot bind, and tells its caller nothing.
-        _require_bindable(host, port, share_port=self._options.share_port)
+        require_bindable(host, port, share_port=self._options.share_port)
         try:
             return server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError as error:
@@ -160,7 +160,7 @@ def _millis(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
 
 
-def _require_bindable(host: str, port: int, *, share_port: bool) -> None:
+def require_bindable(host: str, port: int, *, share_port: bool) -> None:
     """Raise PortInUseError, or an OSError that names the address, unless a server may listen there."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -47,7 +47,7 @@ class OperationsServer:
         return self._port
 
     async def start(self) -> None:
-        """Listen; raise PortInUseError when somebody else does, and any other OSError as it is."""
+        """Listen; raise PortInUseError when somebody else does, and else an OSError that names the address."""
         logger = logging.getLogger(_LOGGER)
         logger.addFilter(_is_ours)
         runner = web.AppRunner(
@@ -64,7 +64,8 @@ class OperationsServer:
             await runner.cleanup()
             if error.errno == errno.EADDRINUSE:
                 raise PortInUseError(self._port) from error
-            raise
+            message = f"cannot serve on {self._host}:{self._port}: {error.strerror}"
+            raise OSError(error.errno, message) from error
         self._runner = runner
 
     async def stop(self) -> None:

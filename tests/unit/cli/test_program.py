@@ -206,6 +206,27 @@ def test_several_processes_that_cannot_start_end_with_their_error(kind: str) -> 
     assert line.startswith("scheduler: store is unavailable: ")
 
 
+@pytest.mark.parametrize("variable", ["GRPC_HOST", "METRICS_HOST"])
+def test_an_address_that_several_processes_cannot_serve_is_not_called_a_port_in_use(variable: str) -> None:
+    ports = {"METRICS_PORT": str(free_port()), "GRPC_PORT": str(free_port())}
+
+    ran = run_program("api", "--processes", "2", environment={**ports, variable: "192.0.2.1"})
+
+    assert ran.code == 1
+    assert "cannot serve on 192.0.2.1:" in ran.error_line
+
+
+@pytest.mark.parametrize("variable", ["GRPC_PORT", "METRICS_PORT"])
+def test_a_port_in_use_is_not_shared_with_who_uses_it(variable: str) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        port = taken.getsockname()[1]
+        ports = {"METRICS_PORT": str(free_port()), "GRPC_PORT": str(free_port()), variable: str(port)}
+
+        ran = run_program("api", "--processes", "2", environment=ports)
+
+    assert ran.error_line == f"scheduler: port {port} is already in use"
+
+
 def test_a_port_in_use_is_named_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
