@@ -96,8 +96,9 @@ def _require_one_job(count: int, **options: object) -> None:
 
 def _retry_policy(initial: timedelta | None, longest: timedelta | None) -> RetryPolicy:
     defaults = RetryPolicy()
-    first = initial or defaults.initial
-    return replace(defaults, initial=first, max_backoff=longest or max(first, defaults.max_backoff))
+    first = defaults.initial if initial is None else initial
+    most = max(first, defaults.max_backoff) if longest is None else longest
+    return replace(defaults, initial=first, max_backoff=most)
 
 
 def _send(

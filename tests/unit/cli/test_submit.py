@@ -127,6 +127,8 @@ def test_what_makes_sense_for_one_job_only_is_refused_for_many(tool: Tool, optio
         (["noop", "--max-attempts", "101"], "max_attempts"),
         (["noop", "--max-attempts", "0"], "max_attempts"),
         (["noop", "--timeout", "25h"], "timeout"),
+        (["noop", "--retry-initial", "0s"], "retry_policy.initial"),
+        (["noop", "--retry-max", "0s"], "retry_policy.max_backoff"),
         (["noop", "--retry-initial", "10s", "--retry-max", "1s"], "retry_policy.max_backoff"),
         (["no op"], "type"),
         ([], "TYPE"),
