@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scheduler.entrypoints.cli.failures import FAILED, complain
-from scheduler.entrypoints.cli.options import DEFAULT_ADDRESS, Address, AsJson, JobIdArgument, JobIdArguments
+from scheduler.entrypoints.cli.options import (
+    DEFAULT_ADDRESS,
+    MAX_VERSION,
+    Address,
+    AsJson,
+    JobIdArgument,
+    JobIdArguments,
+)
 from scheduler.entrypoints.cli.parsing import read_payload
 
 if TYPE_CHECKING:
@@ -66,7 +73,7 @@ def requeue(
         str | None, typer.Option(metavar="JSON|@FILE|-", help="A new payload; without it the old one stays.")
     ] = None,
     expected_version: Annotated[
-        int, typer.Option(min=0, help="Only if the job still has this version; 0: whatever it has.")
+        int, typer.Option(min=0, max=MAX_VERSION, help="Only if the job still has this version; 0: whatever it has.")
     ] = 0,
     address: Address = DEFAULT_ADDRESS,
     as_json: AsJson = False,

@@ -41,4 +41,6 @@ Handlers = Annotated[
         show_default="WORKER_HANDLERS",
     ),
 ]
+MAX_VERSION = 2**63 - 1
+"""The largest number that the wire holds."""
 MOMENT_HELP = "ISO 8601 (UTC unless it has an offset), or from now: +30s, -2h."

@@ -69,18 +69,21 @@ def submit(
     as_json: AsJson = False,
 ) -> int:
     """Submit a job and print its id; it is stored when the id appears."""
+    from scheduler.adapters.grpc.fields import fields_of
+
     _require_one_job(count, job_id=job_id, idempotency_key=idempotency_key, watch=watch)
-    submission = Submission(
-        type=job_type,
-        priority=priority,
-        payload=read_payload(payload) or None,
-        idempotency_key=idempotency_key or None,
-        max_attempts=max_attempts,
-        timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
-        retry_policy=_retry_policy(retry_initial, retry_max),
-        labels=parse_labels(labels or []),
-        run_at=at,
-    )
+    with fields_of("job"):
+        submission = Submission(
+            type=job_type,
+            priority=priority,
+            payload=read_payload(payload) or None,
+            idempotency_key=idempotency_key or None,
+            max_attempts=max_attempts,
+            timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
+            retry_policy=_retry_policy(retry_initial, retry_max),
+            labels=parse_labels(labels or []),
+            run_at=at,
+        )
     jobs = _send(submission, JobId(job_id) if job_id else None, count, address=address, as_json=as_json)
     return _watch(jobs[0], address=address, as_json=as_json) if watch else 0
 

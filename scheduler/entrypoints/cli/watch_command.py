@@ -8,7 +8,7 @@ import typer
 
 from scheduler.domain.state import JobState
 from scheduler.entrypoints.cli.failures import FAILED
-from scheduler.entrypoints.cli.options import DEFAULT_ADDRESS, Address, AsJson, JobIdArgument
+from scheduler.entrypoints.cli.options import DEFAULT_ADDRESS, MAX_VERSION, Address, AsJson, JobIdArgument
 
 if TYPE_CHECKING:
     from scheduler.adapters.grpc.client import SchedulerClient
@@ -18,7 +18,9 @@ _EXIT_CODES: Mapping[JobState, int] = {JobState.SUCCEEDED: 0}
 
 def watch(
     job_id: JobIdArgument,
-    after_version: Annotated[int, typer.Option(min=0, help="Only changes newer than this version.")] = 0,
+    after_version: Annotated[
+        int, typer.Option(min=0, max=MAX_VERSION, help="Only changes newer than this version.")
+    ] = 0,
     address: Address = DEFAULT_ADDRESS,
     as_json: AsJson = False,
 ) -> int:

@@ -114,6 +114,14 @@ def test_a_requeue_of_another_version_is_refused(tool: Tool, failed: str) -> Non
     assert ran.error_line.startswith("scheduler: FAILED_PRECONDITION: ")
 
 
+@pytest.mark.parametrize(("command", "option"), [("requeue", "--expected-version"), ("watch", "--after-version")])
+def test_a_version_that_the_wire_cannot_hold_is_refused(tool: Tool, command: str, option: str) -> None:
+    ran = tool(command, str(uuid4()), option, str(2**63))
+
+    assert ran.code == 2
+    assert option in ran.stderr
+
+
 def test_a_version_goes_with_one_job_only(tool: Tool, failed: str) -> None:
     ran = tool("requeue", failed, str(uuid4()), "--expected-version", "3")
 
