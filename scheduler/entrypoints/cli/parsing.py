@@ -1,5 +1,6 @@
 """What arguments mean: moments, spans of time, payloads and labels."""
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,18 @@ def parse_labels(pairs: Sequence[str]) -> Mapping[str, str]:
             raise typer.BadParameter(f"{key!r} comes twice", param_hint="--label")
         labels[key] = value
     return labels
+
+
+def absolute_one_line_path(path: Path) -> Path:
+    """Make the path absolute; raise BadParameter for one that PostgreSQL cannot use: not UTF-8, or several lines."""
+    absolute = path.absolute()
+    try:
+        text = os.fsencode(absolute).decode()
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter("the path is not valid UTF-8") from error
+    if "\n" in text or "\r" in text:
+        raise typer.BadParameter("the path must not hold line breaks")
+    return absolute
 
 
 def read_payload(source: str | None) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scheduler.entrypoints.cli.options import Handlers
+from scheduler.entrypoints.cli.parsing import absolute_one_line_path
 from scheduler.entrypoints.process import Backend, ProcessOptions
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def up(
         Backend, typer.Option(case_sensitive=False, help="Where the data lives: embedded servers, or nowhere.")
     ] = Backend.SERVERS,
     data_dir: Annotated[
-        Path, typer.Option(file_okay=False, help="Holds data and logs from one run to the next.")
+        Path,
+        typer.Option(
+            file_okay=False, callback=absolute_one_line_path, help="Holds data and logs from one run to the next."
+        ),
     ] = Path(".scheduler"),
     grpc_port: Annotated[
         int | None,
@@ -51,7 +55,7 @@ def up(
     settings = Settings.load(grpc_port=grpc_port, metrics_port=metrics_port, worker_handlers=handlers or None)
     options = UpOptions(
         backend=backend,
-        data_dir=data_dir.absolute(),
+        data_dir=data_dir,
         grpc_port=settings.grpc_port,
         metrics_port=settings.metrics_port,
         api_processes=api_processes,

@@ -258,6 +258,18 @@ def test_the_embedded_servers_need_a_directory(tmp_path: Path) -> None:
     assert ran.error_line.startswith("scheduler: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "why"), [("bad\udcff", "UTF-8"), ("two\nlines", "line breaks"), ("a\rb", "line breaks")]
+)
+def test_a_directory_that_postgres_cannot_use_is_refused(name: str, why: str, tmp_path: Path) -> None:
+    ran = run_program("up", "--data-dir", str(tmp_path / name))
+
+    assert (ran.code, ran.stdout) == (2, "")
+    assert "--data-dir" in ran.stderr
+    assert why in ran.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_reader_that_goes_away_ends_the_command_quietly(tool: Tool) -> None:
     tool("submit", "noop", "--count", "2000")
 
