@@ -39,9 +39,9 @@ def configure_logging(
     logging.raiseExceptions = False
     for library in _QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(max(number, logging.WARNING))
-    if number > logging.DEBUG:
-        for library in _WARNING_LIBRARIES:
-            logging.getLogger(library).setLevel(max(number, logging.ERROR))
+    least = logging.ERROR if number > logging.DEBUG else logging.WARNING
+    for library in _WARNING_LIBRARIES:
+        logging.getLogger(library).setLevel(max(number, least))
     structlog.configure(
         # The level is asked for at each line: loggers remember the rest from their first one.
         processors=[structlog.stdlib.filter_by_level, *_enrichers(), ProcessorFormatter.wrap_for_formatter],

@@ -74,6 +74,18 @@ def test_libraries_speak_through_the_same_format(lines: list[dict[str, str]]) ->
     assert {"logger": "some.library", "level": "warning"}.items() <= lines[1].items()
 
 
+def test_a_level_that_falls_while_a_process_runs_shows_what_libraries_warn_of() -> None:
+    program = """
+import logging
+from scheduler.adapters.logging.configuration import configure_logging
+for level in ("INFO", "DEBUG", "INFO"):
+    configure_logging(level=level, log_format="json")
+    logging.getLogger("opentelemetry.sdk").warning("at %s", level)
+"""
+    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [json.loads(line)["event"] for line in said.stderr.splitlines()] == ["at DEBUG"]
+
+
 def test_neither_payloads_nor_secrets_are_written(lines: list[dict[str, str]]) -> None:
     assert lines[0]["payload"] == "***"
     assert lines[0]["error"] == "redis://***@host:6379/0"
