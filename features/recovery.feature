@@ -12,9 +12,11 @@ Feature: Recovery
         | job    | runs for |
         | report | 2        |
       And "report" becomes RUNNING
-      When the worker "first" crashes
+      When the time is noted
+      And the worker "first" crashes
       And a worker "second" with 1 place starts
       Then "report" ends SUCCEEDED
+      And "report" was taken back within 13 seconds of that
       And "report" has 2 attempts, 1 of them lost
       And the attempts of "report" ended LOST, SUCCEEDED
 

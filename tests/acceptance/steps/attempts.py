@@ -62,6 +62,14 @@ def not_before_its_time(world: World, job: str) -> None:
     assert found.created_at < found.run_at <= found.started_at
 
 
+@says("{job} was taken back within {seconds} seconds of that")
+def taken_back_within(world: World, job: str, seconds: float) -> None:
+    (lost,) = [attempt for attempt in _attempts(world, job) if attempt.outcome is AttemptOutcome.LOST]
+    assert lost.finished_at is not None
+    assert world.noted is not None
+    assert lost.finished_at - world.noted <= timedelta(seconds=seconds) + world.driver.slack
+
+
 @says("{job} started as soon as {other} had ended")
 def started_as_soon_as(world: World, job: str, other: str) -> None:
     started_at, ended_at = world.job(job).started_at, world.job(other).finished_at
