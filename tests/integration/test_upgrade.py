@@ -94,7 +94,9 @@ def unpack_previous(folder: Path) -> None:
     added = git("log", "-1", "--format=%H", "--diff-filter=A", "--", f"{MIGRATIONS}/{newest_migration()}.sql").decode()
     commit = f"{added.strip()}^" if added.strip() else "HEAD"
     with tarfile.open(fileobj=BytesIO(git("archive", "--format=tar", commit, "scheduler"))) as archive:
-        archive.extractall(folder, filter="data")
+        # An argument of extractall only since Python 3.11.4.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder)
 
 
 def git(*arguments: str) -> bytes:
