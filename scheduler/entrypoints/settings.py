@@ -141,10 +141,11 @@ class Settings(BaseSettings):
     @field_validator("http_call_ca_file")
     @classmethod
     def _holds_certificates(cls, value: str | None) -> str | None:
-        try:
-            ssl.create_default_context(cafile=value)
-        except OSError as error:  # ssl.SSLError is one
-            raise ValueError(f"is no readable file of PEM certificates: {error}") from error
+        if value is not None:
+            try:
+                ssl.create_default_context(cafile=value)
+            except OSError as error:  # ssl.SSLError is one
+                raise ValueError(f"is no readable file of PEM certificates: {error}") from error
         return value
 
     @classmethod
