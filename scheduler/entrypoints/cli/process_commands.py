@@ -10,8 +10,6 @@ from scheduler.entrypoints.cli.parsing import absolute_one_line_path
 from scheduler.entrypoints.process import Backend, ProcessOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scheduler.entrypoints.settings import Settings
 
 _Processes = Annotated[int, typer.Option(min=1, max=256, help="How many processes share the work and the ports.")]
@@ -48,11 +46,11 @@ def up(
     handlers: Handlers = None,
 ) -> int:
     """Run everything until Ctrl-C: embedded servers, api, worker and reaper, on this machine only."""
+    settings = _settings(grpc_port=grpc_port, metrics_port=metrics_port, worker_handlers=handlers or None)
+
     from scheduler.entrypoints.cli.up_reporter import TerminalReporter
-    from scheduler.entrypoints.settings import Settings
     from scheduler.entrypoints.up import UpOptions, run_up
 
-    settings = Settings.load(grpc_port=grpc_port, metrics_port=metrics_port, worker_handlers=handlers or None)
     options = UpOptions(
         backend=backend,
         data_dir=data_dir,
@@ -78,9 +76,13 @@ def demo(
 
 def api(processes: _Processes = 1, slot: _Slot = None, metrics_directory: _MetricsDirectory = None) -> int:
     """Serve the API, as the environment says."""
+    settings = _settings()
+    if processes > 1:
+        return _run_fleet("api", processes, settings)
+
     from scheduler.entrypoints.api import run_api
 
-    return _run("api", run_api, processes, ProcessOptions(slot=slot, metrics_directory=metrics_directory))
+    return run_api(settings, ProcessOptions(slot=slot, metrics_directory=metrics_directory))
 
 
 def worker(
@@ -90,17 +92,22 @@ def worker(
     metrics_directory: _MetricsDirectory = None,
 ) -> int:
     """Run jobs, as the environment says."""
+    settings = _settings(worker_handlers=handlers or None)
+    if processes > 1:
+        return _run_fleet("worker", processes, settings)
+
     from scheduler.entrypoints.worker import run_worker
 
-    options = ProcessOptions(slot=slot, metrics_directory=metrics_directory)
-    return _run("worker", run_worker, processes, options, worker_handlers=handlers or None)
+    return run_worker(settings, ProcessOptions(slot=slot, metrics_directory=metrics_directory))
 
 
 def reaper() -> int:
     """Release due jobs, recover lost ones, repair queues, purge: any number may run."""
+    settings = _settings()
+
     from scheduler.entrypoints.reaper import run_reaper
 
-    return _run("reaper", run_reaper, 1, ProcessOptions())
+    return run_reaper(settings, ProcessOptions())
 
 
 def migrate(
@@ -109,25 +116,21 @@ def migrate(
     ] = False,
 ) -> int:
     """Bring the schema of the database up to date."""
+    settings = _settings()
+
     from scheduler.entrypoints.migrate import run_migrate, run_migrate_db_tx
+
+    return (run_migrate_db_tx if db_tx else run_migrate)(settings)
+
+
+def _settings(**overrides: object) -> "Settings":
+    """Read the environment before what runs is imported: an error in it is told at once."""
     from scheduler.entrypoints.settings import Settings
 
-    return (run_migrate_db_tx if db_tx else run_migrate)(Settings.load())
+    return Settings.load(**overrides)
 
 
-def _run(
-    kind: str,
-    run: "Callable[[Settings, ProcessOptions], int]",
-    processes: int,
-    options: ProcessOptions,
-    **overrides: object,
-) -> int:
-    from scheduler.entrypoints.settings import Settings
-
-    settings = Settings.load(**overrides)
-    if processes == 1:
-        return run(settings, options)
-
+def _run_fleet(kind: str, processes: int, settings: "Settings") -> int:
     from scheduler.entrypoints.fleet import run_fleet
 
     return run_fleet(kind, processes, settings)
