@@ -14,13 +14,13 @@ from types import FrameType
 import structlog
 
 from scheduler.application.ports.health import Progress
+from scheduler.entrypoints.log_level import STDERR
 
 CHECK_SECONDS = 1.0
 LOOPING_THREADS = ("MainThread", "lease")
 MAX_FRAMES = 8
 GIL_SECONDS = 60.0
 """So long no thread may run before the process prints where its threads stand and ends, with exit code 1."""
-STDERR = 2
 
 
 class StallReports:
