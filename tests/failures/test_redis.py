@@ -82,7 +82,9 @@ def _queued(scene: Scene) -> int:
         return sum(int(redis.zcard(key)) for key in KEYS.queues)
 
 
-def test_flushall_with_100_000_queued_jobs_is_repaired(scene: Scene, many_queued: list[Job]) -> None:
+def test_100_000_queued_jobs_are_queued_again_after_flushall_and_after_an_eviction(
+    scene: Scene, many_queued: list[Job]
+) -> None:
     with scene.redis() as redis:
         redis.flushall()  # has the reaper fill the queue at once
     scene.until(lambda: _queued(scene) == MANY)
@@ -95,4 +97,11 @@ def test_flushall_with_100_000_queued_jobs_is_repaired(scene: Scene, many_queued
     scene.measured("FLUSHALL with 100,000 queued jobs: all queued again", began)
 
     scene.until(lambda: counted(scene.part("reaper"), "queue_repairs_total", kind="rebuild") > rebuilds)
+    with scene.redis() as redis:
+        redis.unlink(KEYS.queue(Priority.DEFAULT))  # as an eviction does: everything else stays
+    began = time.monotonic()
+
+    scene.until(lambda: _queued(scene) == MANY)
+    scene.measured("queue evicted with 100,000 jobs: all queued again", began)
+
     assert scene.queued() == {str(job.id) for job in many_queued}

@@ -208,7 +208,7 @@ def test_a_port_where_nobody_listens_is_told_by_every_port(server: EmbeddedValke
 
     async def scenario(redis: RedisBackend) -> None:
         with pytest.raises(QueueUnavailableError, match="cannot be reached"):
-            await redis.epoch.is_current()
+            await redis.epoch.current()
         with pytest.raises(QueueUnavailableError):
             async with redis.bus.subscribe(work=True):
                 pass

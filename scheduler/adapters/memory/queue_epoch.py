@@ -15,10 +15,10 @@ class MemoryQueueEpoch(QueueEpoch):
         self._state = state
         self._tokens = count(1)
 
-    async def is_current(self) -> bool:
-        """Tell whether a full rebuild was finished on the data that is there now."""
+    async def current(self) -> str | None:
+        """Return the mark when a full rebuild was finished on the data that is there now."""
         async with self._state.command() as data:
-            return data.epoch == _CURRENT
+            return data.epoch if data.epoch == _CURRENT else None
 
     async def begin_rebuild(self) -> str:
         """Mark a rebuild as begun, or join the one that is under way; return its token."""

@@ -13,13 +13,14 @@ class RedisQueueEpoch(QueueEpoch):
     def __init__(self, server: RedisServer) -> None:
         self._server = server
         self._keys = [server.keys.epoch]
-        self._is_current = Script.load("epoch", "is_current")
+        self._current_run = Script.load("epoch", "current_run")
         self._begin = Script.load("epoch", "begin_rebuild")
         self._finish = Script.load("epoch", "finish_rebuild")
 
-    async def is_current(self) -> bool:
-        """Compare the mark with the server's run."""
-        return bool(await self._server.run(self._is_current, self._keys))
+    async def current(self) -> str | None:
+        """Compare the mark with the server's run, and return that."""
+        run: bytes | None = await self._server.run(self._current_run, self._keys)
+        return None if run is None else run.decode()
 
     async def begin_rebuild(self) -> str:
         """Mark a rebuild; one that has begun on the same data is joined."""

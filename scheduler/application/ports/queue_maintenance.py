@@ -63,8 +63,11 @@ class QueueEpoch(Protocol):
     """Tells whether the queue's server lost its data since the last full rebuild. Raises QueueUnavailableError."""
 
     @abstractmethod
-    async def is_current(self) -> bool:
-        """Tell whether a full rebuild was finished on the data that the server holds now."""
+    async def current(self) -> str | None:
+        """Name the server's run when a full rebuild was finished on the data that it holds now; None otherwise.
+
+        Another name than before means another server, or the same one restarted: its data may be old.
+        """
 
     @abstractmethod
     async def begin_rebuild(self) -> str:

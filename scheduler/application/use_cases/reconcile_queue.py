@@ -18,6 +18,8 @@ from scheduler.domain.state import JobState
 PAGE = 2000
 SETTLED_AFTER = timedelta(seconds=5)
 """Younger jobs may be on their way to the queue: their submitter enqueues them itself."""
+MUCH_MISSING = 4
+"""A round that finds one in so many entries of a page missing is followed by the next one without a pause."""
 _GREATEST_ID = JobId(UUID(int=2**128 - 1))
 
 
@@ -42,20 +44,35 @@ class ReconcileQueue:
         self._telemetry = telemetry
         self._cursors: dict[Priority, SweepCursor] = {}
         self._scan_cursor: str | None = None
+        self._run: str | None = None
 
-    async def execute(self) -> None:
-        """Do one round; a full unpaced one when the queue lost its data."""
-        if not await self._epoch.is_current():
+    async def execute(self) -> bool:
+        """Do one round; return whether so much was missing that the next one should follow at once.
+
+        A queue that was evicted or deleted leaves no other trace than that. Where the server lost all of its data, or
+        another server answers than in the last round, one full unpaced round comes first.
+        """
+        run = await self._epoch.current()
+        if run is None or self._run not in {None, run}:
+            # Another run than before: a primary that was demoted may return with old data.
             await self._rebuild()
+            run = await self._epoch.current()
+        self._run = run
         settled = self._clock.now() - SETTLED_AFTER
-        self._cursors = await self._add_missing(self._cursors, queued_before=settled)
+        self._cursors, added = await self._add_missing(self._cursors, queued_before=settled)
+        if added * MUCH_MISSING >= PAGE:
+            return True
         await self._remove_ghosts()
+        return False
 
     async def _rebuild(self) -> None:
         token = await self._epoch.begin_rebuild()
         begun = self._clock.now()
         cursors: dict[Priority, SweepCursor] = {}
-        while cursors := await self._add_missing(cursors, queued_before=begun):
+        while True:
+            cursors, _ = await self._add_missing(cursors, queued_before=begun)
+            if not cursors:
+                break
             # A priority that is through must not begin anew while others go on: the round would not end.
             cursors = {priority: cursors.get(priority, _end(begun)) for priority in Priority}
         if await self._epoch.finish_rebuild(token):
@@ -63,12 +80,12 @@ class ReconcileQueue:
 
     async def _add_missing(
         self, after: dict[Priority, SweepCursor], *, queued_before: datetime
-    ) -> dict[Priority, SweepCursor]:
-        """Check one page per priority; return where each goes on, without those that begin a new round."""
+    ) -> tuple[dict[Priority, SweepCursor], int]:
+        """Check one page per priority; return where each goes on that has more, and how many entries were missing."""
         page = await self._sweeper.queued_page(after, queued_before=queued_before, limit=PAGE)
-        if page:
-            self._telemetry.queue_repaired("missing", await self._maintenance.enqueue_missing(page))
-        return _next_cursors(page)
+        added = await self._maintenance.enqueue_missing(page) if page else 0
+        self._telemetry.queue_repaired("missing", added)
+        return _next_cursors(page), added
 
     async def _remove_ghosts(self) -> None:
         page = await self._maintenance.scan(self._scan_cursor, PAGE)
