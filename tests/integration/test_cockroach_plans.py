@@ -45,7 +45,7 @@ A_PAGE = 5
 CURSOR = ListCursor(created_at=NOW + ROWS // 2 * MICROSECOND, job_id=a_job_id())
 CLOSED_LONG_AGO = f"""
     INSERT INTO workers (id, host, pid, version, slots, handlers, registered_at, lease_expires_at, closed_at)
-    SELECT gen_random_uuid(), 'host', 1, '1', 10, '[]', now() - n * INTERVAL '2 days', now(), now() - n * INTERVAL '1 day'
+    SELECT gen_random_uuid(), 'host', 1, '1', 10, '[]', now(), now(), now() - n * INTERVAL '1 day'
     FROM generate_series(1, {ROWS}) AS n
 """
 Node = Mapping[str, Any]
