@@ -19,7 +19,7 @@ from scheduler.entrypoints.flag import Flag
 from scheduler.entrypoints.fleet_notices import FleetNotices
 from scheduler.entrypoints.handlers import check_handlers
 from scheduler.entrypoints.log_level import holding_back_reloads, reload_log_level, set_up_logging
-from scheduler.entrypoints.runtime import STOP_SIGNALS, end_soon, stops_at_hangup
+from scheduler.entrypoints.runtime import STOP_SIGNALS, end_soon, ignore_signals, stops_at_hangup
 from scheduler.entrypoints.settings import Settings, SettingsError, withhold_from_children
 
 CHECK_SECONDS = 0.2
@@ -46,6 +46,7 @@ def run_fleet(kind: str, processes: int, settings: Settings) -> int:
             service.stopping()
             stop_all(children, settings.grace_seconds + STOP_SECONDS)
             notices.close()
+            ignore_signals()
 
 
 def _child(kind: str, slot: int, directory: str, settings: Settings, notices: FleetNotices) -> Child:

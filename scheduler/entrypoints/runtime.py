@@ -72,13 +72,12 @@ def _threads_end(seconds: float) -> bool:
 
 async def _supervised_main(main: Main, settings: Settings) -> int:
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    if settings.log_level_file is not None:
-        loop.add_signal_handler(signal.SIGHUP, reload_log_level, settings)
-    elif stops_at_hangup():
-        loop.add_signal_handler(signal.SIGHUP, stopping.set)
-    accept_reloads()
     with _stop_on_signals(stopping):
+        if settings.log_level_file is not None:
+            _call_on_hangup(reload_log_level, settings)
+        elif stops_at_hangup():
+            _call_on_hangup(stopping.set)
+        accept_reloads()
         if settings.supervised:
             await _stop_with_parent(stopping)
         return await main(stopping)
@@ -105,12 +104,27 @@ def _stop_on_signals(stopping: asyncio.Event) -> Iterator[None]:
         is_asked = True
         loop.call_soon_threadsafe(stopping.set)
 
-    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        ignore_signals()
+
+
+def _call_on_hangup(callback: Callable[..., None], *args: object) -> None:
+    # Not by the loop: it would bring the system's default back when it closes.
+    loop = asyncio.get_running_loop()
+    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(callback, *args))
+
+
+def ignore_signals() -> None:
+    """Let no signal replace the exit code of a process whose work is over.
+
+    Python brings the system's default back long before it ends the process.
+    """
+    for number in (*STOP_SIGNALS, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def leave(code: int) -> None:

@@ -16,6 +16,7 @@ from scheduler.entrypoints.fleet import CHECK_SECONDS, stop_event
 from scheduler.entrypoints.handlers import check_handlers
 from scheduler.entrypoints.process import Backend, ProcessOptions
 from scheduler.entrypoints.reaper import serve_reaper
+from scheduler.entrypoints.runtime import ignore_signals
 from scheduler.entrypoints.serving import run_parts
 from scheduler.entrypoints.settings import Settings
 from scheduler.entrypoints.stack import HOST, Stack, StackPorts
@@ -81,6 +82,7 @@ def _run_stack(stack: Stack, reporter: UpReporter) -> int:
             for server in stack.servers:
                 server.restart_if_dead(report)
             restart_dead(stack.children, report)
+    ignore_signals()
     return 0
 
 

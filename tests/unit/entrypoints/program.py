@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
@@ -132,4 +133,7 @@ MAINS: dict[str, Callable[[asyncio.Event], Awaitable[int]]] = {
 
 if __name__ == "__main__":
     name, given = sys.argv[1], Settings.load()
-    sys.exit(without_output(given) if name == "without-output" else run_process(MAINS[name], given))
+    code = without_output(given) if name == "without-output" else run_process(MAINS[name], given)
+    with suppress(ValueError):  # "silenced" has closed it
+        say("over")
+    sys.exit(code)

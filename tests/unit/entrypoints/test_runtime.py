@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.unit.entrypoints.processes import program
+from tests.unit.entrypoints.processes import Program, program
 
 WHOLE = "whole_program"
 
@@ -72,9 +72,24 @@ def test_a_process_whose_interpreter_is_held_ends_and_tells_by_whom() -> None:
 def test_a_terminal_that_closes_stops_it_in_peace_however_often_it_says_so() -> None:
     with program("obedient") as process:
         process.wait_for("up")
-        for _ in range(2):
-            process.send(signal.SIGHUP)
+        send_until_it_ends(process, signal.SIGHUP)
         assert process.exit_code() == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_no_signal_replaces_the_exit_code_of_a_process_whose_work_is_over(number: signal.Signals) -> None:
+    with program("obedient") as process:
+        process.wait_for("up")
+        process.send(signal.SIGTERM)
+        process.wait_for("over")
+        send_until_it_ends(process, number)
+        assert process.exit_code() == 7
+
+
+def send_until_it_ends(process: Program, number: signal.Signals) -> None:
+    while process.process.poll() is None:
+        process.send(number)
+        time.sleep(0.001)
 
 
 def test_a_process_that_was_told_to_outlive_its_terminal_does() -> None:
