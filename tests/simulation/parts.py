@@ -144,16 +144,21 @@ class WorkerParts(Parts):
     def _worker(self, *, weighted: bool) -> Worker:
         host = self.host
         wakeups = Wakeups(bus=host.bus, randomness=host.ids, faults=host.telemetry)
+        start_jobs = self._start_jobs(weighted=weighted)
         claim_loop = ClaimLoop(
             table=self.table,
-            start_jobs=self._start_jobs(weighted=weighted),
+            start_jobs=start_jobs,
             runner=self.runner,
             wakeups=wakeups,
             store_time=self.store_time,
             services=self.services,
         )
         orphans = ReleaseOrphans(
-            repository=self.repository, finish_jobs=self._finish_jobs, table=self.table, clock=host.clock
+            repository=self.repository,
+            start_jobs=start_jobs,
+            finish_jobs=self._finish_jobs,
+            table=self.table,
+            clock=host.clock,
         )
         return Worker(
             table=self.table,

@@ -17,7 +17,7 @@ from scheduler.application.ports.tracing import Tracing
 from scheduler.application.transitions import Transitions
 from scheduler.application.untraced import UNTRACED
 from scheduler.domain.errors import SchedulerError
-from scheduler.domain.ids import WorkerId
+from scheduler.domain.ids import AttemptId, WorkerId
 from scheduler.domain.priority import ClaimOrder, ClaimPlan
 from scheduler.domain.state import JobState
 
@@ -61,6 +61,8 @@ class StartJobs:
         self._faults = faults
         self._tracing = tracing
         self._turn = 0
+        self.under_way: frozenset[AttemptId] = frozenset()
+        """Attempts whose start was sent to the store and that `execute` has neither returned nor given up."""
 
     async def execute(self, worker_id: WorkerId, limit: int) -> StartedBatch:
         """Claim and start up to `limit` jobs; raises StoreUnavailableError and StoreRejectedError."""
@@ -69,8 +71,11 @@ class StartJobs:
         self._turn += len(entries)
         if not entries:
             return StartedBatch(jobs=[], claimed=0)
-        with self._tracing.batch("start_jobs", [None] * len(entries)):
-            started = await self._start_or_give_back(worker_id, entries, handed_out)
+        try:
+            with self._tracing.batch("start_jobs", [None] * len(entries)):
+                started = await self._start_or_give_back(worker_id, entries, handed_out)
+        finally:
+            self.under_way = frozenset()
         self._telemetry.jobs_started([item.job for item in started])
         return StartedBatch(jobs=started, claimed=len(entries))
 
@@ -103,6 +108,7 @@ class StartJobs:
         changes = [self._transitions.change(job, job.start(worker_id, now)) for job in queued]
         if not changes:
             return []
+        self.under_way = frozenset(change.job.attempt_id for change in changes)
         applied = await self._repository.apply(changes)
         started = {change.job.id: change.job for change in changes if change.job.id in applied}
         return [

@@ -222,6 +222,7 @@ class Container(containers.DeclarativeContainer):
     orphans = providers.Singleton(
         ReleaseOrphans,
         repository=adapters.repository,
+        start_jobs=start_jobs,
         finish_jobs=finish_jobs,
         table=attempt_table,
         clock=common.clock,

@@ -1,11 +1,15 @@
 """Attempts that were started and never launched are given back."""
 
+import asyncio
+
+import pytest
+
 from scheduler.application.dto import StartedJob
 from scheduler.application.worker.attempt import RunningAttempt
 from scheduler.application.worker.orphans import ORPHAN_AFTER
 from scheduler.domain.state import JobState
 from tests.support.builders import a_change
-from tests.unit.application.workshop import Workshop, with_a_worker
+from tests.unit.application.workshop import Workshop, until, with_a_worker
 
 LONG = ORPHAN_AFTER.total_seconds() + 0.001
 
@@ -15,7 +19,7 @@ async def an_orphan(shop: Workshop) -> StartedJob:
     return await shop.start_one()
 
 
-def test_an_orphan_is_given_back_unburnt_once_no_start_can_be_under_way() -> None:
+def test_an_orphan_is_released_without_consuming_its_attempt_once_no_statement_can_be_on_its_way() -> None:
     async def scenario(shop: Workshop) -> None:
         orphan = await an_orphan(shop)
         strangers = frozenset({orphan.attempt_id})
@@ -62,5 +66,41 @@ def test_without_strangers_the_store_is_not_asked() -> None:
     async def scenario(shop: Workshop) -> None:
         await shop.orphans.execute(frozenset())
         assert shop.gate.calls == []
+
+    with_a_worker(scenario)
+
+
+@pytest.mark.parametrize("waits_for", ["apply", "ack"])
+def test_a_start_under_way_is_no_orphan_however_long_the_process_stood_still(waits_for: str) -> None:
+    async def scenario(shop: Workshop) -> None:
+        job_id = await shop.submit_manual()
+        hold = shop.gate.hold(waits_for)
+        async with shop.working():
+            await hold.reached()
+            (attempt_id,) = await shop.registered.held_attempts(shop.opened[0].id)
+            shop.later(LONG)
+            await shop.orphans.execute(frozenset({attempt_id}))
+            state = await shop.state(job_id)
+            hold.let_go()
+            shop.manual.end()
+            await until(lambda: len(shop.manual.contexts) == 1)
+            assert state is JobState.RUNNING
+            assert shop.manual.contexts[0].attempt_id == attempt_id
+
+    with_a_worker(scenario)
+
+
+def test_a_start_that_was_given_up_leaves_an_orphan() -> None:
+    async def scenario(shop: Workshop) -> None:
+        job_id = await shop.submit_manual()
+        hold = shop.gate.hold("apply")
+        starting = asyncio.create_task(shop.start_jobs.execute(shop.worker_id, 1))
+        await hold.reached()
+        (attempt_id,) = await shop.registered.held_attempts(shop.worker_id)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        shop.later(LONG)
+        await shop.orphans.execute(frozenset({attempt_id}))
+        assert await shop.state(job_id) is JobState.QUEUED
 
     with_a_worker(scenario)

@@ -77,7 +77,11 @@ class Workshop(Shop):
             services=self.services,
         )
         self.orphans = ReleaseOrphans(
-            repository=self.repository, finish_jobs=self.finish_jobs, table=self.table, clock=self.clock
+            repository=self.repository,
+            start_jobs=self.start_jobs,
+            finish_jobs=self.finish_jobs,
+            table=self.table,
+            clock=self.clock,
         )
         self.worker = Worker(
             table=self.table,
