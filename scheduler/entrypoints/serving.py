@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from scheduler.application.loops import run_until
 from scheduler.application.worker.ending import Ending
 from scheduler.entrypoints.collector import spare_the_collector
 from scheduler.entrypoints.container import Container, build_container
@@ -25,10 +26,10 @@ def run_parts(settings: Settings, options: ProcessOptions, backend: Backend, par
 
     async def main(stopping: asyncio.Event) -> int:
         container = build_container(settings, backend=backend, options=options)
-        await container.resources().open()
+        await run_until(container.resources().open(), stopping)
         spare_the_collector()
         try:
-            ending = await _all(parts, container, stopping)
+            ending = Ending.COMPLETE if stopping.is_set() else await _all(parts, container, stopping)
         finally:
             await container.resources().close()
             await container.common.tracing().close()

@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     redis_key_prefix: str = Field(default="{scheduler}:", max_length=64)
     claim_order: Literal["strict", "weighted"] = "strict"
     lease_seconds: float = Field(default=12.0, ge=4, le=3600)
+    start_seconds: float = Field(default=30.0, ge=0, le=3600)
     grace_seconds: float = Field(default=25.0, ge=0, le=24 * 3600)
     handler_process_max_mb: int = Field(default=1024, ge=64, le=1024 * 1024)
     worker_max_mb: int = Field(default=4096, ge=128, le=1024 * 1024)

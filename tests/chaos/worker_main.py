@@ -18,6 +18,7 @@ from dependency_injector import providers
 
 from scheduler.adapters.handlers.registry import Registry
 from scheduler.adapters.system.clock import SystemClock
+from scheduler.application.loops import run_until
 from scheduler.application.worker.ending import Ending
 from scheduler.domain.errors import SchedulerError
 from scheduler.entrypoints.container import Container, build_container
@@ -74,8 +75,10 @@ def equip(container: Container, terms: Terms, ledger: Ledger) -> Container:
 async def work(settings: Settings, terms: Terms, ledger: Ledger, stopping: asyncio.Event) -> Ending:
     """Be one worker."""
     container = equip(build_container(settings, backend=Backend.SERVERS, options=ProcessOptions()), terms, ledger)
-    await container.resources().open()
+    await run_until(container.resources().open(), stopping)
     try:
+        if stopping.is_set():
+            return Ending.COMPLETE
         return await serve_worker(container, stopping, metrics_port=settings.metrics_port or 0)
     finally:
         await container.resources().close()

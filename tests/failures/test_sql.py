@@ -10,6 +10,7 @@ from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.state import JobState
 from tests.chaos.fleet import LEASE_SECONDS, await_all_ready
 from tests.chaos.ledger import Mark, read_ledgers
+from tests.chaos.part import Part
 from tests.failures.tools import Scene, as_parameter, counted
 
 pytestmark = pytest.mark.servers
@@ -109,3 +110,22 @@ def test_an_sql_outage_longer_than_a_lease_costs_no_healthy_worker_its_jobs(scen
     assert stopped.at < last + LEASE_SECONDS
     assert (job.state, job.attempts, job.losses) == (JobState.SUCCEEDED, 1, 0)
     assert scene.outcomes(job_id) == [AttemptOutcome.RELEASED, AttemptOutcome.SUCCEEDED]
+
+
+@pytest.mark.parametrize("kind", ["api", "reaper"])
+def test_process_that_starts_before_sql_serves_once_sql_is_there_and_stops_in_peace_until_then(
+    scene: Scene, kind: str
+) -> None:
+    scene.fleet.postgres.kill()
+    with scene.fleet.running(kind, f"early-{kind}") as early:
+        scene.until(lambda: _awaits_the_store(early))
+        assert early.stop() == 0
+    with scene.fleet.running(kind, f"earlier-{kind}") as earlier:
+        scene.until(lambda: _awaits_the_store(earlier))
+        scene.fleet.postgres.start()
+        await_all_ready([earlier])
+
+
+def _awaits_the_store(part: Part) -> bool:
+    assert part.child.log is not None
+    return part.child.log.exists() and b"store_awaited" in part.child.log.read_bytes()

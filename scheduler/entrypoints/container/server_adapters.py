@@ -83,7 +83,13 @@ class ServerAdapters(containers.DeclarativeContainer):
     epoch: providers.Provider[QueueEpoch] = providers.Singleton(RedisQueueEpoch, redis)
 
     resources: providers.Provider[Resources] = providers.Singleton(
-        ServerResources, pool=pool, transactions=transactions, redis=redis
+        ServerResources,
+        pool=pool,
+        transactions=transactions,
+        redis=redis,
+        patience=common.settings.provided.start_seconds,
+        faults=common.faults,
+        randomness=common.randomness,
     )
     lease_connection: providers.Provider[LeaseConnection] = providers.Factory(
         _lease_connection, common.settings, statements, common.store_telemetry

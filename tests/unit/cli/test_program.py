@@ -15,7 +15,7 @@ from scheduler.entrypoints.cli import main
 from tests.unit.cli.tool import PATIENCE_SECONDS, PROGRAM, Tool, run_program
 
 FOR_SERVERS_ONLY = {"psycopg", "redis", "dependency_injector", "aiohttp", "prometheus_client", "structlog"}
-UNREACHABLE = {"COCKROACHDB_HOST": "127.0.0.1", "COCKROACHDB_PORT": "1", "DATABASE_URL": ""}
+UNREACHABLE = {"COCKROACHDB_HOST": "127.0.0.1", "COCKROACHDB_PORT": "1", "DATABASE_URL": "", "START_SECONDS": "0"}
 
 
 def modules_imported_by(*arguments: str) -> set[str]:

@@ -42,6 +42,7 @@ BAD_VALUES = {
     "redis_key_prefix": ["x" * 65],
     "claim_order": ["random"],
     "lease_seconds": ["3.9", "3601", "nan", "inf", "-inf"],
+    "start_seconds": ["-1", "nan", "3601"],
     "grace_seconds": ["-1", "nan", "86401"],
     "handler_process_max_mb": ["0", "63", "1048577", "much"],
     "worker_max_mb": ["0", "127", "1048577", "much"],
