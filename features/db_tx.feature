@@ -47,7 +47,10 @@ Feature: One statement at a bank, with an effect that happens exactly once
         | more than there is           | UPDATE accounts SET balance = balance - 101     | check constraint     |
         | a second account of one name | INSERT INTO accounts SELECT 1, 0                | duplicate key value  |
         | what is no sentence          | SELECT FROM WHERE                               | syntax error         |
-        | what is the bank's alone     | DELETE FROM scheduler_effects                   | permission denied    |
+        | what is the bank's alone     | DELETE FROM scheduler_effects                   | must not name        |
+        | another way to the same      | DO 'BEGIN DELETE FROM accounts; END'            | DO block             |
+        | what rules the bank          | ALTER ROLE CURRENT_USER SET work_mem = 64       | must begin with CALL |
+        | a look into its files        | SELECT "pg_read_file"('PG_VERSION')             | must not name        |
         | two at once                  | DELETE FROM accounts; SELECT 1                  | exactly one SQL      |
         | the end of the transaction   | COMMIT                                          | must begin with CALL |
 
@@ -86,6 +89,13 @@ Feature: One statement at a bank, with an effect that happens exactly once
       When "rent" is the agreed "pay" of 30 from "alice" to "bob"
       Then "rent" ends SUCCEEDED
       And "bob" has 130 at the bank
+
+    Scenario: Nothing was agreed
+      Given a worker is at the bank that has agreed to nothing
+      When "order" asks the bank for DELETE FROM accounts
+      Then "order" ends FAILED
+      And the reason of "order" says "DB_TX_ALLOWED_STATEMENTS"
+      And "alice" has 100 at the bank
 
     Scenario: What was not
       Given a worker is at the bank and may do no more than "pay"

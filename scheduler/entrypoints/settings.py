@@ -18,6 +18,7 @@ from pydantic import (
     TypeAdapter,
     UrlConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     db_pool_size: int = Field(default=10, ge=1, le=1000)
     db_tx_database_url: SecretStr | None = None
     db_tx_allowed_statements: Path | None = None
+    db_tx_allow_any_sql: bool = False
     db_tx_pool_size: int = Field(default=5, ge=1, le=1000)
     redis_host: str = "localhost"
     redis_port: int = Field(default=6379, ge=1, le=65535)
@@ -122,6 +124,13 @@ class Settings(BaseSettings):
     def _is_postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             TypeAdapter(StoreUrl).validate_python(value.get_secret_value())
+        return value
+
+    @field_validator("db_tx_allow_any_sql")
+    @classmethod
+    def _excludes_a_list(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("db_tx_allowed_statements") is not None:
+            raise ValueError("must not be set beside DB_TX_ALLOWED_STATEMENTS")
         return value
 
     @field_validator("redis_url")

@@ -29,8 +29,12 @@ def run_worker(settings: Settings, options: ProcessOptions) -> int:
 
 
 async def serve_worker(container: Container, stopping: asyncio.Event, *, metrics_port: int) -> Ending:
-    """Work on open resources until `stopping` is set, by others or by a worker that is worn out; then drain."""
+    """Work on open resources until `stopping` is set, by others or by a worker that is worn out; then drain.
+
+    Raises PrivilegedRoleError.
+    """
     await container.follow_store_clock().execute()
+    await container.common.db_tx().check_role()
     worker = container.worker()
     growth = make_loop(container, "memory", container.watch_growth().execute, interval=MEMORY_SECONDS)
     lease = LeaseThread(

@@ -38,7 +38,8 @@ class Bank:
         return bool(self.target.rows("SELECT 1 FROM scheduler_effects WHERE job_id = %s", job_id))
 
     def send_worker(self, **environment: str) -> None:
-        """Start a worker that knows the way."""
+        """Start a worker that may ask the bank for anything, unless the environment says otherwise."""
+        environment = {"DB_TX_ALLOW_ANY_SQL": "true", **environment}
         name = f"bank-{len(self._workers)}"
         worker = sibling(self._stack.worker, name, METRICS_PORT=0, DB_TX_DATABASE_URL=self._url, **environment)
         worker.start()
@@ -48,7 +49,7 @@ class Bank:
         """Start a worker that may run no more than the payment, under this name."""
         path = self._folder / "agreed.sql"
         path.write_text(f"-- What the bank agreed to.\n-- name: {statement}\n{PAY};\n")
-        self.send_worker(DB_TX_ALLOWED_STATEMENTS=str(path))
+        self.send_worker(DB_TX_ALLOWED_STATEMENTS=str(path), DB_TX_ALLOW_ANY_SQL="")
 
     def kill_worker(self) -> None:
         send(self._workers[-1], signal.SIGKILL)

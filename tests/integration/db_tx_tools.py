@@ -99,6 +99,11 @@ def query(text: str, *params: object) -> str:
     return json.dumps({"query": text, "params": params})
 
 
+def named(name: str, *params: object) -> str:
+    """Write a payload that asks for an allowed statement."""
+    return json.dumps({"statement": name, "params": params})
+
+
 @dataclass(kw_only=True)
 class Job:
     """A job whose attempts are made one by one."""
@@ -131,7 +136,7 @@ class Attempts:
         draw: Callable[[], float] = lambda: 0.5,
     ) -> None:
         self.url = url
-        self.connections = Connections(url, size=size)
+        self.connections = Connections(url, size=size, any_sql=statements is None)
         self.handler = DbTxHandler(target=self.connections, statements=statements, clock=SystemClock(), draw=draw)
 
     async def run(self, job: Job, *, seconds: float = 30.0) -> int:
@@ -163,9 +168,9 @@ def play(
     return asyncio.run(with_handler())
 
 
-def run_once(target: Target, job: Job, *, seconds: float = 30.0) -> int:
+def run_once(target: Target, job: Job, *, seconds: float = 30.0, statements: Mapping[str, str] | None = None) -> int:
     """Run one attempt on a new handler."""
-    return play(target.url, lambda attempts: attempts.run(job, seconds=seconds))
+    return play(target.url, lambda attempts: attempts.run(job, seconds=seconds), statements=statements)
 
 
 def until_idle(target: Target) -> None:

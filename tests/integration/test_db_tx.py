@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +15,7 @@ from scheduler.adapters.handlers.db_tx import DbTxHandler
 from scheduler.adapters.handlers.db_tx.outcome import TargetError
 from scheduler.adapters.system.clock import SystemClock
 from scheduler.application.ports.handlers import PermanentError
-from tests.integration.db_tx_tools import GRANTS, Job, Target, make_target, play, query, run_once
+from tests.integration.db_tx_tools import GRANTS, Job, Target, make_target, named, play, query, run_once
 from tests.support.sql import execute
 
 pytestmark = pytest.mark.servers
@@ -42,10 +42,11 @@ def target(made: Target) -> Target:
     return made
 
 
-def refused(target: Target, job: Job, kind: type[Exception] = PermanentError) -> str:
+def refused(target: Target, job: Job, statements: Mapping[str, str] | None = None) -> str:
     """Run a job that fails, after which nothing is left of it; return why."""
+    kind = PermanentError
     with pytest.raises(kind) as refusal:
-        run_once(target, job)
+        run_once(target, job, statements=statements)
     assert type(refusal.value) is kind
     assert target.effects(job.id) == []
     return str(refusal.value)
@@ -69,9 +70,9 @@ def refused(target: Target, job: Job, kind: type[Exception] = PermanentError) ->
 def test_the_rows_affected_are_the_result_and_are_kept(
     target: Target, statement: str, params: Sequence[object], rows: int
 ) -> None:
-    job = Job(payload=query(statement, *params))
+    job = Job(payload=named(statement, *params))
 
-    assert run_once(target, job) == rows
+    assert run_once(target, job, statements={statement: statement}) == rows
     assert target.effects(job.id) == [(1, rows)]
 
 
@@ -134,7 +135,7 @@ def test_numbers_are_read_as_int8_or_numeric(target: Target) -> None:
         ("UPDATE accounts SET balance = -1 WHERE id = 1", [], "violates check constraint"),
         ("UPDATE accounts SET balance = NULL WHERE id = 1", [], "violates not-null constraint"),
         ("INSERT INTO children VALUES (1, 99)", [], "violates foreign key constraint"),
-        ("SELEC 1", [], "query: must begin with"),
+        ("SELEC 1", [], "statement: must begin with"),
         ("SELECT FROM WHERE", [], "syntax error"),
         ("SELECT nothing FROM accounts", [], "does not exist [42703]"),
         ("SELECT 1 FROM nowhere", [], "does not exist [42P01]"),
@@ -151,7 +152,7 @@ def test_numbers_are_read_as_int8_or_numeric(target: Target) -> None:
 def test_what_no_retry_can_cure_fails_for_good_and_leaves_nothing(
     target: Target, statement: str, params: Sequence[object], reason: str
 ) -> None:
-    assert reason in refused(target, Job(payload=query(statement, *params)))
+    assert reason in refused(target, Job(payload=named(statement, *params)), {statement: statement})
     assert target.balances() == {1: 100, 2: 100, 3: 100}
 
 
@@ -180,16 +181,16 @@ def test_a_job_that_failed_can_be_tried_again_with_another_payload(target: Targe
     [("40001", TargetError), ("57014", TargetError), ("53100", TargetError), ("23514", PermanentError)],
 )
 def test_the_state_that_the_database_gives_decides(target: Target, sqlstate: str, kind: type[Exception]) -> None:
-    raising = Job(payload=query(f"DO $$ BEGIN RAISE EXCEPTION 'so it says' USING ERRCODE = '{sqlstate}'; END $$"))
+    raising = f"DO $$ BEGIN RAISE EXCEPTION 'so it says' USING ERRCODE = '{sqlstate}'; END $$"
 
     with pytest.raises(kind, match=rf"so it says \[{sqlstate}\]"):
-        run_once(target, raising, seconds=0.5)
+        run_once(target, Job(payload=named(raising)), seconds=0.5, statements={raising: raising})
 
 
 def test_without_the_tables_the_job_waits_for_its_operator(postgres_url: str, target: Target) -> None:
     job = Job(payload=query("SELECT 1"))
     with pytest.raises(TargetError, match=r"see `scheduler migrate --db-tx`: relation .* does not exist"):
-        play(postgres_url, lambda attempts: attempts.run(job))
+        play(postgres_url, lambda attempts: attempts.run(job), statements={})
 
 
 def test_without_an_address_the_job_fails_for_good() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scheduler.adapters.handlers.db_tx import Connections, TargetAddressError, create_effects
 from scheduler.adapters.handlers.db_tx.outcome import TargetError
 from tests.acceptance.operations import eventually as soon
-from tests.integration.db_tx_tools import Attempts, Job, Target, make_target, play, query
+from tests.integration.db_tx_tools import Attempts, Job, Target, make_target, named, play, query
 from tests.support.backends import eventually
 from tests.support.sql import create_database, execute
 
@@ -89,11 +89,11 @@ def test_a_job_finds_nothing_of_the_one_before_it(target: Target) -> None:
 
     async def scenario(attempts: Attempts) -> None:
         for statement in dirty:
-            await asyncio.gather(attempts.run(Job(payload=query(statement))), return_exceptions=True)
-            assert await attempts.run(Job(payload=query(clean))) == 1
+            await asyncio.gather(attempts.run(Job(payload=named(statement))), return_exceptions=True)
+            assert await attempts.run(Job(payload=named(clean))) == 1
             assert _sessions(target) == 1
 
-    play(target.url, scenario, size=1)
+    play(target.url, scenario, size=1, statements={text: text for text in (*dirty, clean)})
 
 
 def test_a_cancelled_attempt_stops_on_the_server_and_leaves_no_trace_nor_keeps_its_connection(target: Target) -> None:

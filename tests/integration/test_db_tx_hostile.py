@@ -9,7 +9,7 @@ from scheduler.adapters.handlers.db_tx.outcome import TargetError
 from scheduler.adapters.handlers.db_tx.payload import Statement
 from scheduler.application.ports.handlers import PermanentError
 from tests.integration.cockroach_tools import Draws
-from tests.integration.db_tx_tools import Attempts, Job, Target, make_target, play, query, until_idle
+from tests.integration.db_tx_tools import Attempts, Job, Target, make_target, named, play, until_idle
 from tests.support.sql import execute
 
 pytestmark = pytest.mark.servers
@@ -61,14 +61,14 @@ def target(made: Target) -> Iterator[Target]:
     ],
 )
 def test_no_statement_gets_past_its_record_nor_the_record_past_it(target: Target, statement: str) -> None:
-    job = Job(payload=query(statement))
+    job = Job(payload=named(statement))
 
     async def scenario(attempts: Attempts) -> None:
         with pytest.raises(PermanentError):
             await attempts.run(job)
-        assert await attempts.run(Job(payload=query(TRANSFER, 1, 5))) == 1
+        assert await attempts.run(Job(payload=named(TRANSFER, 1, 5))) == 1
 
-    play(target.url, scenario, size=1)
+    play(target.url, scenario, size=1, statements={text: text for text in (statement, TRANSFER)})
     assert target.effects(job.id) == []
     assert target.balances() == {1: 105, 2: 100, 3: 100}
 
@@ -112,11 +112,12 @@ def test_were_statements_not_counted_the_server_would_still_take_one_only(target
 
 def test_a_statement_that_ends_its_own_connection_is_not_repeated_at_once(target: Target) -> None:
     draws = Draws()
-    job = Job(payload=query("SELECT pg_terminate_backend(pg_backend_pid())"))
+    statement = "SELECT pg_terminate_backend(pg_backend_pid())"
+    job = Job(payload=named(statement))
 
     async def scenario(attempts: Attempts) -> None:
         with pytest.raises(TargetError, match="terminating connection"):
-            await Attempts(attempts.url, draw=draws).run(job)
+            await Attempts(attempts.url, draw=draws, statements={statement: statement}).run(job)
 
     play(target.url, scenario)
     assert draws.count == 0

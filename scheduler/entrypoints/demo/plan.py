@@ -170,7 +170,7 @@ class _Maker:
 
     def booked(self) -> PlannedJob:
         job_id = JobId(uuid4())
-        job = self._job(Kind.BOOKED, {"query": BOOK, "params": [str(job_id)]}, job_type="db_tx")
+        job = self._job(Kind.BOOKED, {"statement": BOOK, "params": [str(job_id)]}, job_type="db_tx")
         return replace(job, job_id=job_id, result={"rows_affected": 1})
 
     def own(self, kind: Kind) -> PlannedJob:

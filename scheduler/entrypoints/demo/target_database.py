@@ -7,7 +7,9 @@ from scheduler.adapters.embedded import EmbeddedPostgres
 from scheduler.adapters.handlers.db_tx import create_effects
 
 NAME = "demo"
-BOOK = "INSERT INTO bookings (job_id) VALUES ($1::UUID)"
+BOOK = "book"
+"""The one statement that the workers may run."""
+_STATEMENTS = f"-- name: {BOOK}\nINSERT INTO bookings (job_id) VALUES ($1::UUID)\n"
 
 
 def prepare_database(postgres: EmbeddedPostgres) -> Mapping[str, str]:
@@ -17,7 +19,9 @@ def prepare_database(postgres: EmbeddedPostgres) -> Mapping[str, str]:
     asyncio.run(create_effects(url))
     # No key: a second booking of a job would be there to be seen.
     postgres.execute("CREATE TABLE bookings (job_id UUID NOT NULL)", database=NAME)
-    return {"DB_TX_DATABASE_URL": url, "DB_TX_ALLOWED_STATEMENTS": ""}
+    statements = postgres.data_dir.parent / "statements.sql"
+    statements.write_text(_STATEMENTS, encoding="utf-8")
+    return {"DB_TX_DATABASE_URL": url, "DB_TX_ALLOWED_STATEMENTS": str(statements), "DB_TX_ALLOW_ANY_SQL": ""}
 
 
 def read_bookings(postgres: EmbeddedPostgres) -> Sequence[str]:

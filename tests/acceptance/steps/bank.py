@@ -47,6 +47,12 @@ def bound_worker(world: World, bank: Bank, quoted: str) -> None:
     bank.send_worker_with(quoted)
 
 
+@says("a worker is at the bank that has agreed to nothing")
+def worker_without_agreement(world: World, bank: Bank) -> None:
+    world.run(world.driver.workers.stop_all())
+    bank.send_worker(DB_TX_ALLOW_ANY_SQL="")
+
+
 @says("a worker with one place is at the bank")
 def worker_with_one_place(world: World, bank: Bank) -> None:
     world.run(world.driver.workers.stop_all())

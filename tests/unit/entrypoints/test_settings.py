@@ -55,6 +55,7 @@ BAD_VALUES = {
     "otel_exporter_otlp_protocol": ["http/protobuf"],
     "otel_exporter_otlp_traces_protocol": ["http/json"],
     "supervised": ["perhaps"],
+    "db_tx_allow_any_sql": ["perhaps"],
     "log_level": ["LOUD"],
     "log_format": ["xml"],
     "access_log_sample": ["-1", "1000001", "half"],
@@ -74,6 +75,13 @@ SECRETS = {
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_a_list_of_statements_and_any_statement_exclude_each_other() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^DB_TX_ALLOW_ANY_SQL: .*must not be set beside DB_TX_ALLOWED_STATEMENTS$"
+    ):
+        Settings.load(db_tx_allow_any_sql=True, db_tx_allowed_statements="statements.sql")
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD_VALUES.items() for value in values])

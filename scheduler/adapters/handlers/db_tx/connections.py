@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from scheduler.adapters.handlers.db_tx.outcome import TargetError, one_line
 from scheduler.adapters.handlers.db_tx.target_connection import TargetConnection
+from scheduler.adapters.handlers.db_tx.texts import read_sql
 from scheduler.domain.errors import SchedulerError
 
 DEFAULTS: Final[Mapping[str, int | str]] = {
@@ -30,12 +31,17 @@ class TargetAddressError(SchedulerError):
     """The address of the target is not one."""
 
 
+class PrivilegedRoleError(TargetError):
+    """The role of the target can do what no submitter of SQL may: run programs, read and write files."""
+
+
 class Connections:
     """Lends at most `size` connections at a time. Opens none before it is asked for one."""
 
-    def __init__(self, url: str, *, size: int) -> None:
-        """Check the address: raises TargetAddressError."""
+    def __init__(self, url: str, *, size: int, any_sql: bool = False) -> None:
+        """Check the address: raises TargetAddressError. For `any_sql` the role must have no rights on the server."""
         self._conninfo = conninfo_of(url)
+        self._any_sql = any_sql
         self._slots = asyncio.Semaphore(size)
         self._idle: list[TargetConnection] = []
         self._closed = False
@@ -44,10 +50,11 @@ class Connections:
     async def lend(self) -> AsyncIterator[TargetConnection]:
         """Lend a connection whose transactions are SERIALIZABLE; what is not committed inside is rolled back.
 
-        Waits for its turn as long as that takes. Raises TargetError when the target does not let us in.
+        Waits for its turn as long as that takes. Raises TargetError when the target does not let us in, and
+        PrivilegedRoleError.
         """
         async with self._slots:
-            connection = self._kept() or await connect(self._conninfo)
+            connection = self._kept() or await self._connect()
             try:
                 yield connection
             except asyncio.CancelledError:
@@ -64,6 +71,16 @@ class Connections:
         self._closed = True
         while self._idle:
             await self._idle.pop().close()
+
+    async def _connect(self) -> TargetConnection:
+        connection = await connect(self._conninfo)
+        try:
+            if self._any_sql:
+                await _require_plain_role(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     def _kept(self) -> TargetConnection | None:
         while self._idle:
@@ -103,7 +120,22 @@ async def connect(conninfo: str) -> TargetConnection:
     except psycopg.Error as error:
         raise TargetError(f"no connection to the target database: {one_line(error)}") from error
     await connection.set_isolation_level(IsolationLevel.SERIALIZABLE)
+    # Whatever the role's own settings say: `ALTER ROLE … SET default_transaction_read_only` stops no job.
+    await connection.set_read_only(False)
     return connection
+
+
+async def _require_plain_role(connection: TargetConnection) -> None:
+    try:
+        cursor = await connection.execute(read_sql("privileges"))
+        row = await cursor.fetchone()
+        await connection.rollback()
+    except psycopg.Error as error:
+        raise TargetError(f"the rights of the target's role are unknown: {one_line(error)}") from error
+    if row is not None:
+        raise PrivilegedRoleError(
+            f"DB_TX_ALLOW_ANY_SQL: must not be set where the role of DB_TX_DATABASE_URL has the rights of {row[0]}"
+        )
 
 
 async def _reset(connection: TargetConnection) -> None:

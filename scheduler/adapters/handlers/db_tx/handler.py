@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from typing import Final
 
-from scheduler.adapters.handlers.db_tx.connections import Connections
+from scheduler.adapters.handlers.db_tx.connections import Connections, PrivilegedRoleError
 from scheduler.adapters.handlers.db_tx.effect import Effect, Taken
 from scheduler.adapters.handlers.db_tx.outcome import RepeatableError, TargetError
 from scheduler.adapters.handlers.db_tx.payload import Statement, read_payload
@@ -17,6 +17,8 @@ from scheduler.application.ports.handlers import Handler, JobContext, PermanentE
 FIRST_PAUSE: Final = 0.01
 """Seconds; the bound doubles with each repetition, and the pause is drawn between 0 and the bound."""
 LONGEST_PAUSE: Final = 1.0
+CHECK_SECONDS: Final = 5.0
+"""What a worker's start waits for a target that may be away."""
 DOUBT: Final = "; whether the job took effect is unknown, its next attempt will find out"
 LONG_PAYLOAD: Final = 16 * 1024
 """Characters, read in 10 ms at the most; the 1 MiB that a payload may hold takes half a second."""
@@ -27,7 +29,7 @@ SERVER_GRACE_SECONDS: Final = 1.0
 class DbTxHandler(Handler):
     """Runs the payload's statement in a SERIALIZABLE transaction of the target, once for each job.
 
-    Payload: `query` (SQL with parameters $1…) or, where `statements` are given, `statement` (the name of one of them),
+    Payload: `statement` (the name of one of `statements`) or, where those are None, `query` (SQL with parameters $1…),
     and `params`, an array. Result: `{"rows_affected": n}`, the same for an attempt that finds the job done.
     """
 
@@ -39,7 +41,7 @@ class DbTxHandler(Handler):
         clock: Clock,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """Take the way to the target, None where no address is set."""
+        """Take the way to the target, None where no address is set; `statements` None allows any SQL."""
         self._target = target
         self._statements = statements
         self._clock = clock
@@ -59,6 +61,17 @@ class DbTxHandler(Handler):
         if taken.earlier_attempt is not None:
             context.logger.info("db_tx_effect_found", earlier_attempt=taken.earlier_attempt)
         return json.dumps({"rows_affected": taken.rows_affected})
+
+    async def check_role(self) -> None:
+        """Raise PrivilegedRoleError where the target can be asked and says so; each connection is checked, too."""
+        if self._target is not None and self._statements is None:
+            try:
+                async with asyncio.timeout(CHECK_SECONDS), self._target.lend():
+                    pass
+            except PrivilegedRoleError:
+                raise
+            except (TimeoutError, TargetError):
+                pass  # A target that is away keeps no worker from starting.
 
     async def close(self) -> None:
         """Close the connections to the target."""

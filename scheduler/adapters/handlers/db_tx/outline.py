@@ -21,14 +21,20 @@ KEYWORDS: Final = (
 )
 """With which a statement may begin. None of them ends a transaction, or opens or sets up a session."""
 
+_ESCAPED: Final = r"'(?:[^'\\]|\\.|'')*+'?"
+_SPACE: Final = r"[ \t\r\n\f\v]"
+_LETTER: Final = r"(?:[A-Za-z_]|[^\x00-\x7f])"
+"""To the servers all that is not ASCII is a letter, a space without break too."""
+_NEW_LINE: Final = rf"(?:[ \t\f\v]|--[^\r\n]*+)*+[\r\n](?:{_SPACE}|--[^\r\n]*+(?=[\r\n]))*+"
+"""What may stand between two parts of one string: in E'…' the backslash escapes in every part."""
 _PIECE: Final = re.compile(
-    r"""
-    (?P<space>\s++|--[^\r\n]*+)
+    rf"""
+    (?P<space>{_SPACE}++|--[^\r\n]*+)
   | (?P<comment>/\*)
-  | (?P<string>[eE]'(?:[^'\\]|\\.|'')*+'?|'(?:[^']|'')*+'?|"(?:[^"]|"")*+"?)
-  | (?P<dollars>\$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?(?:\$(?P=tag)\$|\Z))
-  | \$(?P<parameter>[0-9]{1,9})
-  | (?P<word>[^\W\d][\w$]*+)
+  | (?P<string>[eE]{_ESCAPED}(?:{_NEW_LINE}{_ESCAPED})*+|'(?:[^']|'')*+'?|"(?:[^"]|"")*+"?)
+  | (?P<dollars>\$(?P<tag>(?:{_LETTER}(?:{_LETTER}|[0-9])*+)?)\$.*?(?:\$(?P=tag)\$|\Z))
+  | \$(?P<parameter>[0-9]{{1,9}})
+  | (?P<word>{_LETTER}(?:{_LETTER}|[0-9$])*+)
   | (?P<semicolon>;)
   | (?P<opening>\()
   | (?P<other>.)
@@ -60,7 +66,7 @@ class Outline:
 def outline_of(text: str) -> Outline:
     """Read an SQL text, however wrong: what is never closed reaches to the end."""
     statements, parameters, keyword, inside = 0, 0, None, False
-    for kind, piece in _pieces(text):
+    for kind, piece in pieces(text):
         if kind == "semicolon":
             inside = False
             continue
@@ -73,7 +79,7 @@ def outline_of(text: str) -> Outline:
     return Outline(keyword=keyword or "", statements=statements, parameters=parameters)
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
+def pieces(text: str) -> Iterator[tuple[str, str]]:
     """Yield the kind and text of all that is neither space nor comment."""
     at = 0
     while match := _PIECE.match(text, at):

@@ -8,6 +8,7 @@ from typing import Final
 
 from scheduler.adapters.handlers.db_tx.outline import outline_of
 from scheduler.adapters.handlers.db_tx.parameters import Parameter, bind, sendable
+from scheduler.adapters.handlers.db_tx.raw_query import fault_of_raw
 from scheduler.application.ports.handlers import PermanentError
 
 FIELDS: Final = ("query", "statement", "params")
@@ -24,14 +25,14 @@ class Statement:
 
 
 def read_payload(payload: str | None, allowed: Mapping[str, str] | None) -> Statement:
-    """Read a payload: a query, or the name of one of the allowed statements where these are given.
+    """Read a payload: the name of one of the allowed statements, or a query where None says that any is allowed.
 
     Raises PermanentError, which begins with the name of the field.
     """
     document = _document(payload)
     name, sql = _named(document, allowed) if allowed is not None else _query(document)
     outline = outline_of(sql)
-    if fault := outline.fault():
+    if fault := outline.fault() or (fault_of_raw(sql) if allowed is None else None):
         raise PermanentError(f"{name}: {fault}")
     values = document.get("params", [])
     if not isinstance(values, list):
@@ -61,10 +62,12 @@ def _query(document: Mapping[str, object]) -> tuple[str, str]:
 
 def _named(document: Mapping[str, object], allowed: Mapping[str, str]) -> tuple[str, str]:
     if "query" in document:
-        raise PermanentError("query: this worker runs named statements only (DB_TX_ALLOWED_STATEMENTS)")
+        raise PermanentError(
+            "query: this worker runs named statements only (DB_TX_ALLOWED_STATEMENTS; DB_TX_ALLOW_ANY_SQL is not set)"
+        )
     name = _text(document, "statement")
     if name not in allowed:
-        raise PermanentError(f"statement: {name!r} is not one of the allowed statements")
+        raise PermanentError(f"statement: {name!r} is not one of the allowed statements (DB_TX_ALLOWED_STATEMENTS)")
     return "statement", allowed[name]
 
 

@@ -27,6 +27,11 @@ ONE_STATEMENT = (
     ("SELECT 'never closed; $3", "SELECT", 0),
     ("SELECT $$never closed; $3", "SELECT", 0),
     ("SELECT /* never closed; $3", "SELECT", 0),
+    ("SELECT E'a'\n'\\'$7' || $1", "SELECT", 1),
+    ("SELECT E'a' -- b\n -- c\n '\\'$7' || $1", "SELECT", 1),
+    ("SELECT E'a' '\\' || $1", "SELECT", 1),
+    ("SELECT 'a'\n'\\' || $1", "SELECT", 1),
+    ("SELECT 1 AS \u00a0e'\\' || $1", "SELECT", 1),
     ("SELECT 1 -- 'no text\n, $1", "SELECT", 1),
 )
 
@@ -95,7 +100,7 @@ def test_what_does_not_begin_with_a_known_word_is_refused(text: str) -> None:
     assert outline_of(text).fault() == f"must begin with {', '.join(KEYWORDS[:-1])} or {KEYWORDS[-1]}"
 
 
-@pytest.mark.parametrize("piece", ["'", "$a$", "/*", "$", "--", '"', "E'\\", "a", "("])
+@pytest.mark.parametrize("piece", ["'", "$a$", "/*", "$", "--", '"', "E'\\", "E''\n", "a", "(", "[ 1 "])
 def test_reading_takes_time_in_proportion_to_the_length(piece: str) -> None:
     def seconds(times: int) -> float:
         began = time.process_time()

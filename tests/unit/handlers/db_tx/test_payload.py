@@ -81,6 +81,7 @@ def test_a_document_stays_the_same_document() -> None:
         ('{"query": " "}', "query: must be exactly one SQL statement, is 0"),
         ('{"query": "SELECT 1; COMMIT"}', "query: must be exactly one SQL statement, is 2"),
         ('{"query": "COMMIT"}', "query: must begin with CALL, "),
+        ('{"query": "DO \'\'"}', "query: must not be a DO block"),
         ('{"query": "SELECT \'\\u0000\'"}', "query: must not hold the character NUL"),
         ('{"query": "SELECT \'\\ud800\'"}', "query: must be valid UTF-8"),
         ('{"query": "SELECT 1", "parms": []}', "parms: there is no such field"),
@@ -123,6 +124,15 @@ def test_where_statements_are_named_only_their_names_count(payload: str, message
         read_payload(payload, ALLOWED)
 
     assert str(refusal.value).startswith(message)
+
+
+def test_without_a_list_a_query_is_refused_by_the_names_of_the_variables() -> None:
+    with pytest.raises(PermanentError, match=r"^query: .*DB_TX_ALLOWED_STATEMENTS.*DB_TX_ALLOW_ANY_SQL"):
+        read_payload('{"query": "SELECT 1"}', {})
+
+
+def test_the_operators_own_statements_are_not_judged() -> None:
+    assert read_payload('{"statement": "it"}', {"it": "DO ''"}).sql == b"DO ''"
 
 
 def test_a_named_statement_is_found() -> None:
