@@ -30,6 +30,8 @@ QueueUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["redis", "rediss"],
 _REDIS_PATH = re.compile("/?[0-9]*")
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+_NAT64_LENGTHS = frozenset({32, 40, 48, 56, 64, 96})
+"""Of RFC 6052."""
 SECRETS = ("cockroachdb_password", "database_url", "db_tx_database_url", "redis_password", "redis_url")
 """Those that a file may hold: DATABASE_URL_FILE names the file of DATABASE_URL."""
 
@@ -76,6 +78,9 @@ class Settings(BaseSettings):
     keep_succeeded_days: float = Field(default=7.0, gt=0, le=36_500)
     keep_failed_days: float = Field(default=30.0, gt=0, le=36_500)
     http_call_allowed_networks: str = ""
+    http_call_denied_networks: str = ""
+    http_call_nat64_prefixes: str = ""
+    http_call_allowed_ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode] = ()
     http_call_ca_file: str | None = None
     otel_sdk_disabled: bool = False
     otel_traces_exporter: Literal["otlp", "none"] = "otlp"
@@ -96,7 +101,7 @@ class Settings(BaseSettings):
     journal_stream: str | None = None
     """Set by systemd for what it reads into the journal."""
 
-    @field_validator("worker_handlers", mode="before")
+    @field_validator("worker_handlers", "http_call_allowed_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -142,10 +147,18 @@ class Settings(BaseSettings):
                 raise ValueError("its path must be the number of a database, as in redis://host:6379/0")
         return value
 
-    @field_validator("http_call_allowed_networks")
+    @field_validator("http_call_allowed_networks", "http_call_denied_networks")
     @classmethod
     def _are_networks(cls, value: str) -> str:
         _networks(value)
+        return value
+
+    @field_validator("http_call_nat64_prefixes")
+    @classmethod
+    def _are_prefixes(cls, value: str) -> str:
+        for network in _networks(value):
+            if isinstance(network, IPv4Network) or network.prefixlen not in _NAT64_LENGTHS:
+                raise ValueError(f"{network} is no IPv6 network of a length that NAT64 has: 32, 40, 48, 56, 64 or 96")
         return value
 
     @field_validator("http_call_ca_file")
@@ -202,6 +215,16 @@ class Settings(BaseSettings):
     def http_call_networks(self) -> Sequence[IPv4Network | IPv6Network]:
         """Return what http_call may reach beside public addresses."""
         return _networks(self.http_call_allowed_networks)
+
+    @property
+    def http_call_denied(self) -> Sequence[IPv4Network | IPv6Network]:
+        """Return what http_call may not reach, whatever else is said."""
+        return _networks(self.http_call_denied_networks)
+
+    @property
+    def http_call_nat64(self) -> Sequence[IPv6Network]:
+        """Return behind which networks http_call would reach IPv4."""
+        return [IPv6Network(network) for network in _networks(self.http_call_nat64_prefixes)]
 
     @property
     def watchdog(self) -> timedelta | None:

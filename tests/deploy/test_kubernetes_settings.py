@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.adapters.grpc import server as grpc_server
 from scheduler.adapters.grpc.servicer import SERVICE
-from scheduler.adapters.handlers.http_call.addresses import AddressPolicy
+from scheduler.adapters.handlers.http_call.addresses import SPECIAL_V4, AddressPolicy
 from scheduler.adapters.handlers.process.pool import UNKILLABLE_SECONDS, PoolLimits
 from scheduler.adapters.opentelemetry.shutdown import FLUSH_SECONDS
 from scheduler.application.worker.worker import CANCEL_SECONDS, RECORD_SECONDS
@@ -155,6 +155,13 @@ def test_workers_reach_the_addresses_that_http_call_allows_and_no_others() -> No
         found = ip_address(address)
         reached = any(found in ip_network(each["cidr"]) and not _excepted(address, each) for each in blocks)
         assert reached == (allowed.refusal(found) is None), address
+
+
+def test_the_policy_names_the_networks_that_http_call_names() -> None:
+    (rule,) = render("production").policy("http-call")["egress"]
+    (v4,) = [peer["ipBlock"] for peer in rule["to"] if peer["ipBlock"]["cidr"] == "0.0.0.0/0"]
+
+    assert v4["except"] == [str(network) for network, _ in SPECIAL_V4]
 
 
 def _excepted(address: str, block: Manifest) -> bool:

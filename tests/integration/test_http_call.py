@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 import pytest
 
-from scheduler.adapters.handlers.http_call import HttpClient
+from scheduler.adapters.handlers.http_call import AddressPolicy, HttpClient
 from scheduler.adapters.handlers.http_call.body import KEPT_BYTES, READ_LIMIT
 from scheduler.adapters.handlers.http_call.errors import CallFailedError
 from scheduler.application.ports.handlers import PermanentError, RetryLaterError
@@ -29,7 +29,7 @@ def play(answer: Answer, scenario: Scenario) -> None:
     """Run a scenario with a client that may call loopback, and a server that answers so."""
 
     async def with_both() -> None:
-        client = HttpClient(allowed_networks=LOOPBACK)
+        client = HttpClient(policy=AddressPolicy(LOOPBACK))
         async with serving(answer) as target:
             try:
                 await scenario(client, target)

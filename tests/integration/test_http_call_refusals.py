@@ -9,7 +9,7 @@ from socket import AF_INET, AF_INET6, SOCK_STREAM, socket
 
 import pytest
 
-from scheduler.adapters.handlers.http_call import HttpClient
+from scheduler.adapters.handlers.http_call import AddressPolicy, HttpClient
 from scheduler.adapters.handlers.http_call.addresses import IpAddress
 from scheduler.application.ports.handlers import PermanentError
 from tests.support.http_calls import call, networks
@@ -205,13 +205,27 @@ def test_a_hostile_url_fails_for_good_and_no_packet_is_sent(
     assert "payload.url: " in str(refusal.value) or "HTTP_CALL_ALLOWED_NETWORKS" in str(refusal.value)
 
 
+def test_a_port_that_is_not_listed_and_an_address_that_is_denied_are_refused_by_their_variable(
+    loopback: Sequence[socket], audit: SocketAudit
+) -> None:
+    port = loopback[0].getsockname()[1]
+    here = networks("127.0.0.0/8")
+
+    with pytest.raises(PermanentError, match=f"port {port} is not one of HTTP_CALL_ALLOWED_PORTS"):
+        attempt(HttpClient(policy=AddressPolicy(here, ports={80})), f"http://127.0.0.1:{port}/", audit)
+    with pytest.raises(PermanentError, match=r"denied address \(HTTP_CALL_DENIED_NETWORKS\)"):
+        attempt(HttpClient(policy=AddressPolicy(here, denied=here)), f"http://127.0.0.1:{port}/", audit)
+
+    assert audit.noted == []
+
+
 def test_there_are_more_than_forty_of_them() -> None:
     assert len(set(HOSTILE)) > 40
 
 
 def test_the_audit_would_have_noted_a_packet(loopback: Sequence[socket], audit: SocketAudit) -> None:
     port = loopback[0].getsockname()[1]
-    client = HttpClient(resolve=resolve, allowed_networks=networks("127.0.0.0/8"))
+    client = HttpClient(resolve=resolve, policy=AddressPolicy(networks("127.0.0.0/8")))
 
     with pytest.raises(Exception, match="not done within"):
         attempt(client, f"http://127.0.0.1:{port}/", audit, timeout_seconds=0.05)
@@ -249,7 +263,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_dialled(audit: SocketAu
 
     async def scenario() -> None:
         async with serving(answering(response(body=b"good"))) as good:
-            client = HttpClient(resolve=resolver, allowed_networks=networks("127.0.0.1/32"))
+            client = HttpClient(resolve=resolver, policy=AddressPolicy(networks("127.0.0.1/32")))
             audit.watching = True
             assert (await call(client, good.url(host="rebinding.example")))["body"] == "good"
             audit.watching = False
@@ -266,7 +280,7 @@ def test_a_new_connection_asks_and_checks_again(audit: SocketAudit) -> None:
 
     async def scenario() -> None:
         async with serving(answering(response(connection="close"))) as good:
-            client = HttpClient(resolve=resolver, allowed_networks=networks("127.0.0.1/32"))
+            client = HttpClient(resolve=resolver, policy=AddressPolicy(networks("127.0.0.1/32")))
             await call(client, good.url(host="rebinding.example"))
             audit.watching = True
             with pytest.raises(PermanentError, match="loopback address"):
@@ -282,7 +296,7 @@ def test_of_several_addresses_only_allowed_ones_are_dialled(audit: SocketAudit) 
     async def scenario() -> None:
         async with serving(answering(response())) as good:
             client = HttpClient(
-                resolve=Rebinding("10.0.0.1 127.0.0.2 127.0.0.1"), allowed_networks=networks("127.0.0.1/32")
+                resolve=Rebinding("10.0.0.1 127.0.0.2 127.0.0.1"), policy=AddressPolicy(networks("127.0.0.1/32"))
             )
             audit.watching = True
             await call(client, good.url(host="mixed.example"))
@@ -301,7 +315,7 @@ def test_each_hop_of_a_redirect_is_checked(location: str, audit: SocketAudit) ->
         async with serving(answering(b"")) as good:
             where = location.replace("{port}", str(good.port))
             good.answer = answering(response(302, location=where))
-            client = HttpClient(resolve=Rebinding("127.0.0.3"), allowed_networks=networks("127.0.0.1/32"))
+            client = HttpClient(resolve=Rebinding("127.0.0.3"), policy=AddressPolicy(networks("127.0.0.1/32")))
             audit.watching = True
             with pytest.raises(PermanentError):
                 await call(client, good.url(), follow_redirects=5)
@@ -318,7 +332,7 @@ def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch,
 
     async def scenario() -> None:
         async with serving(answering(response())) as good:
-            client = HttpClient(allowed_networks=networks("127.0.0.1/32"))
+            client = HttpClient(policy=AddressPolicy(networks("127.0.0.1/32")))
             audit.watching = True
             await call(client, good.url())
             audit.watching = False

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from trustme import CA
 
-from scheduler.adapters.handlers.http_call import HttpClient
+from scheduler.adapters.handlers.http_call import AddressPolicy, HttpClient
 from scheduler.adapters.handlers.http_call.addresses import IpAddress
 from scheduler.adapters.handlers.http_call.errors import CallFailedError
 from scheduler.application.ports.handlers import PermanentError
@@ -36,7 +36,7 @@ async def to_loopback(_host: str, _port: int) -> Sequence[IpAddress]:
 
 
 def a_client(ca_file: str | None) -> HttpClient:
-    return HttpClient(allowed_networks=networks("127.0.0.1/32"), ca_file=ca_file, resolve=to_loopback)
+    return HttpClient(policy=AddressPolicy(networks("127.0.0.1/32")), ca_file=ca_file, resolve=to_loopback)
 
 
 def test_a_certificate_of_a_trusted_authority_for_the_name_is_good(authority: CA, ca_file: str) -> None:

@@ -5,7 +5,7 @@ from dependency_injector import containers, providers
 
 from scheduler.adapters.handlers.db_tx import DbTxHandler
 from scheduler.adapters.handlers.executors import bind
-from scheduler.adapters.handlers.http_call import HttpCallHandler, HttpClient
+from scheduler.adapters.handlers.http_call import AddressPolicy, HttpCallHandler, HttpClient
 from scheduler.adapters.handlers.noop import NoopHandler
 from scheduler.adapters.handlers.process.pool import PoolLimits, ProcessPool
 from scheduler.adapters.handlers.registry import Registry
@@ -82,7 +82,13 @@ def _metrics(options: ProcessOptions) -> Metrics:
 
 
 def _http_client(settings: Settings) -> HttpClient:
-    return HttpClient(allowed_networks=settings.http_call_networks, ca_file=settings.http_call_ca_file)
+    policy = AddressPolicy(
+        settings.http_call_networks,
+        denied=settings.http_call_denied,
+        nat64=settings.http_call_nat64,
+        ports=settings.http_call_allowed_ports,
+    )
+    return HttpClient(policy=policy, ca_file=settings.http_call_ca_file)
 
 
 def _traced_store(tracing: Tracing, metrics: StoreMetrics) -> StoreTelemetry:

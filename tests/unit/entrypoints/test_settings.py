@@ -49,6 +49,9 @@ BAD_VALUES = {
     "keep_succeeded_days": ["0", "-1", "nan", "inf", "1e12"],
     "keep_failed_days": ["0", "-1", "nan", "inf", "1e12"],
     "http_call_allowed_networks": ["ten", "10.0.0.1/8", "10.0.0.0/33", "::1;::2"],
+    "http_call_denied_networks": ["ten", "10.0.0.1/8"],
+    "http_call_nat64_prefixes": ["ten", "10.0.0.0/8", "64:ff9b::/95", "64:ff9b::1/96"],
+    "http_call_allowed_ports": ["http", "0", "65536", "80;443"],
     "http_call_ca_file": ["/no/such/file", "/", __file__],
     "otel_sdk_disabled": ["perhaps"],
     "otel_traces_exporter": ["zipkin"],
@@ -201,6 +204,17 @@ def test_networks_are_listed_with_commas() -> None:
     settings = Settings.load(http_call_allowed_networks="10.1.0.0/16, fd12::/32,127.0.0.1")
     assert list(map(str, settings.http_call_networks)) == ["10.1.0.0/16", "fd12::/32", "127.0.0.1/32"]
     assert list(Settings.load().http_call_networks) == []
+
+
+def test_what_http_call_must_not_reach_is_read() -> None:
+    settings = Settings.load(
+        http_call_denied_networks="198.18.0.1, 2606:4700::/32",
+        http_call_nat64_prefixes="2001:67c:2960:6464::/96",
+        http_call_allowed_ports="80, 443",
+    )
+    assert list(map(str, settings.http_call_denied)) == ["198.18.0.1/32", "2606:4700::/32"]
+    assert list(map(str, settings.http_call_nat64)) == ["2001:67c:2960:6464::/96"]
+    assert settings.http_call_allowed_ports == (80, 443)
 
 
 def test_a_child_gets_this_environment_with_some_variables_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

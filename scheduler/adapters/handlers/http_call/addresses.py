@@ -1,19 +1,23 @@
 """Which network addresses a call may reach: public ones, and those that the operator allows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 IpAddress = IPv4Address | IPv6Address
 IpNetwork = IPv4Network | IPv6Network
+DENIED = "denied"
+"""The kind of addresses that the operator forbids."""
 
-# IANA's special-purpose registries, written out: what `ipaddress` knows of them differs between Python releases.
-_SPECIAL_V4: tuple[tuple[IPv4Network, str], ...] = tuple(
+# IANA's special-purpose registries, written out: what `ipaddress` knows of them differs between Python releases. And
+# the one public address at which a cloud serves its machines' secrets. The network policy has the same list.
+SPECIAL_V4: tuple[tuple[IPv4Network, str], ...] = tuple(
     (IPv4Network(network), kind)
     for network, kind in (
         ("0.0.0.0/8", "unspecified"),
         ("10.0.0.0/8", "private"),
         ("100.64.0.0/10", "shared (carrier-grade NAT)"),
         ("127.0.0.0/8", "loopback"),
+        ("168.63.129.16/32", "cloud platform (Azure)"),
         ("169.254.0.0/16", "link-local"),
         ("172.16.0.0/12", "private"),
         ("192.0.0.0/24", "reserved"),
@@ -28,7 +32,7 @@ _SPECIAL_V4: tuple[tuple[IPv4Network, str], ...] = tuple(
     )
 )
 # The first match names the kind; the last line is everything that is not 2000::/3, the only global unicast space.
-_SPECIAL_V6: tuple[tuple[IPv6Network, str], ...] = tuple(
+SPECIAL_V6: tuple[tuple[IPv6Network, str], ...] = tuple(
     (IPv6Network(network), kind)
     for network, kind in (
         ("::/128", "unspecified"),
@@ -54,29 +58,55 @@ _SPECIAL_V6: tuple[tuple[IPv6Network, str], ...] = tuple(
 _EMBEDDED_LAST = tuple(map(IPv6Network, ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
 _TEREDO = IPv6Network("2001::/32")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
+"""The upper half of an interface identifier whose lower half is an IPv4 address (RFC 5214), in any network."""
 _V4_MASK = 0xFFFF_FFFF
+_LONGEST_PREFIX = 96
 
 
 class AddressPolicy:
     """Refuses every address that is not public, and every form that carries another address, unless it is allowed.
 
-    An allowed IPv6 network does not let in what its addresses carry: 64:ff9b::7f00:1 also needs 127.0.0.1 allowed.
+    An allowed IPv6 network does not let in what its addresses carry: 64:ff9b::7f00:1 also needs 127.0.0.1 allowed. What
+    is denied is refused even where it is allowed. `nat64` are the networks behind which an operator's gateways reach
+    IPv4. No `ports` are all.
     """
 
-    def __init__(self, allowed: Sequence[IpNetwork] = ()) -> None:
+    def __init__(
+        self,
+        allowed: Sequence[IpNetwork] = (),
+        *,
+        denied: Sequence[IpNetwork] = (),
+        nat64: Sequence[IPv6Network] = (),
+        ports: Collection[int] = (),
+    ) -> None:
         self._allowed = allowed
+        self._denied = denied
+        self._nat64 = nat64
+        self._ports = ports
 
     def refusal(self, address: IpAddress) -> str | None:
         """Return what kind of address is refused, None when the address may be dialled."""
-        for candidate in (address, *_embedded(address)):
+        for candidate in (address, *_embedded(address), *self._translated(address)):
+            if any(candidate in network for network in self._denied):
+                return DENIED
             kind = _kind(candidate)
             if kind is not None and not any(candidate in network for network in self._allowed):
                 return kind
         return None
 
+    def refuses_port(self, port: int) -> bool:
+        """Return whether no address may be dialled at this port."""
+        return bool(self._ports) and port not in self._ports
+
+    def _translated(self, address: IpAddress) -> Iterator[IPv4Address]:
+        for prefix in self._nat64:
+            if address in prefix:
+                yield _behind(prefix, address)
+
 
 def _kind(address: IpAddress) -> str | None:
-    table = _SPECIAL_V4 if isinstance(address, IPv4Address) else _SPECIAL_V6
+    table = SPECIAL_V4 if isinstance(address, IPv4Address) else SPECIAL_V6
     return next((kind for network, kind in table if address in network), None)
 
 
@@ -92,3 +122,13 @@ def _embedded(address: IpAddress) -> Iterator[IPv4Address]:
     elif address in _TEREDO:
         yield IPv4Address(value >> 64 & _V4_MASK)
         yield IPv4Address(~value & _V4_MASK)
+    if value >> 32 & _V4_MASK in _ISATAP:
+        yield IPv4Address(value & _V4_MASK)
+
+
+def _behind(prefix: IPv6Network, address: IpAddress) -> IPv4Address:
+    """Return the IPv4 address behind the prefix: the bits 64 to 71 are no part of it (RFC 6052, 2.2)."""
+    octets, start = address.packed, prefix.prefixlen // 8
+    if prefix.prefixlen < _LONGEST_PREFIX:
+        octets = octets[:8] + octets[9:]
+    return IPv4Address(octets[start : start + 4])

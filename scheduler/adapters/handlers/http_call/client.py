@@ -7,7 +7,7 @@ from contextlib import aclosing
 import httpcore2
 from h2.exceptions import H2Error
 
-from scheduler.adapters.handlers.http_call.addresses import AddressPolicy, IpNetwork
+from scheduler.adapters.handlers.http_call.addresses import AddressPolicy
 from scheduler.adapters.handlers.http_call.body import Body
 from scheduler.adapters.handlers.http_call.connections import Connections, Lease
 from scheduler.adapters.handlers.http_call.dialling import CONNECT_SECONDS, GuardedBackend, Resolve, resolve_by_system
@@ -33,12 +33,12 @@ class HttpClient:
     def __init__(
         self,
         *,
-        allowed_networks: Sequence[IpNetwork] = (),
+        policy: AddressPolicy | None = None,
         ca_file: str | None = None,
         resolve: Resolve = resolve_by_system,
     ) -> None:
         """Trust the system's certificate authorities, and those in `ca_file`."""
-        self._backend = GuardedBackend(AddressPolicy(allowed_networks), resolve)
+        self._backend = GuardedBackend(policy or AddressPolicy(), resolve)
         self._ca_file = ca_file
         self._connections: Connections | None = None
 

@@ -7,11 +7,12 @@ from ipaddress import ip_address
 
 from httpcore2 import AnyIOBackend, AsyncNetworkBackend, AsyncNetworkStream, ConnectError, ConnectTimeout
 
-from scheduler.adapters.handlers.http_call.addresses import AddressPolicy, IpAddress
+from scheduler.adapters.handlers.http_call.addresses import DENIED, AddressPolicy, IpAddress
 from scheduler.adapters.handlers.http_call.errors import AddressRefusedError
 
 CONNECT_SECONDS = 10.0
 """What name, TCP and TLS may take, each at most, before the call fails."""
+NOT_ALLOWED = ", which HTTP_CALL_ALLOWED_NETWORKS does not allow"
 
 Resolve = Callable[[str, int], Awaitable[Sequence[IpAddress]]]
 """Return the addresses of a name; raises OSError when it has none."""
@@ -49,11 +50,15 @@ class GuardedBackend(AsyncNetworkBackend):
             raise ConnectTimeout("no connection") from None
 
     async def _permitted(self, host: str, port: int) -> Sequence[IpAddress]:
+        if self._policy.refuses_port(port):
+            raise AddressRefusedError(f"port {port} is not one of HTTP_CALL_ALLOWED_PORTS")
         addresses = _literal(host) or await self._lookup(host, port)
         refusals = {address: self._policy.refusal(address) for address in addresses}
         permitted = [address for address, kind in refusals.items() if kind is None]
         if not permitted:
-            raise AddressRefusedError(next(kind for kind in refusals.values() if kind is not None))
+            kind = next(kind for kind in refusals.values() if kind is not None)
+            reason = " (HTTP_CALL_DENIED_NETWORKS)" if kind == DENIED else NOT_ALLOWED
+            raise AddressRefusedError(f"the host has a {kind} address{reason}")
         return permitted
 
     async def _lookup(self, host: str, port: int) -> Sequence[IpAddress]:

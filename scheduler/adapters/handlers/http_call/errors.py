@@ -8,9 +8,7 @@ class CallFailedError(SchedulerError):
 
 
 class AddressRefusedError(SchedulerError):
-    """The host is none that may be called; nothing was sent."""
+    """The host or port is none that may be called; nothing was sent.
 
-    def __init__(self, kind: str) -> None:
-        """Keep the kind of address; the address itself may be one that the job's owner should not learn."""
-        super().__init__(f"the host has a {kind} address, which HTTP_CALL_ALLOWED_NETWORKS does not allow")
-        self.kind = kind
+    The message does not show the address: it may be one that the job's owner should not learn.
+    """

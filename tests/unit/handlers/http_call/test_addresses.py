@@ -1,4 +1,4 @@
-from ipaddress import ip_address
+from ipaddress import IPv6Network, ip_address
 
 import pytest
 
@@ -51,12 +51,73 @@ REFUSED = {
     "4000::1": "reserved",
     "a000::1": "reserved",
 }
+# Where clouds serve their machines' names and secrets.
+METADATA = {
+    "AWS, Azure, DigitalOcean, GCP, Oracle, OpenStack": "169.254.169.254",
+    "AWS, names and time": "169.254.169.253",
+    "AWS, IPv6": "fd00:ec2::254",
+    "AWS ECS, credentials": "169.254.170.2",
+    "AWS EKS, credentials": "169.254.170.23",
+    "AWS EKS, credentials, IPv6": "fd00:ec2::23",
+    "Azure, WireServer": "168.63.129.16",
+    "GCP, IPv6": "fd20:ce::254",
+    "Alibaba": "100.100.100.200",
+    "Oracle Classic": "192.0.0.192",
+    "OpenStack, IPv6": "fe80::a9fe:a9fe",
+    "Scaleway": "169.254.42.42",
+    "Scaleway, IPv6": "fd00:42::42",
+    "Tencent": "169.254.0.23",
+}
 PUBLIC = ("1.1.1.1", "8.8.8.8", "100.63.255.255", "172.32.0.1", "192.0.1.1", "223.255.255.255", "2606:4700::1111")
 
 
 @pytest.mark.parametrize(("address", "kind"), REFUSED.items())
 def test_what_is_not_public_is_refused_by_its_kind(address: str, kind: str) -> None:
     assert AddressPolicy().refusal(ip_address(address)) == kind
+
+
+@pytest.mark.parametrize("address", METADATA.values(), ids=METADATA)
+def test_the_metadata_of_clouds_is_refused_in_every_form(address: str) -> None:
+    forms = ["{}"]
+    if ":" not in address:
+        forms += ["64:ff9b::{}", "::ffff:{}", "2606:4700::5efe:{}", "2606:4700::200:5efe:{}"]
+    policy = AddressPolicy(networks("64:ff9b::/96", "::ffff:0:0/96"))
+
+    assert [form for form in forms if policy.refusal(ip_address(form.format(address))) is None] == []
+
+
+# The examples of RFC 6052, 2.4, and 192.0.2.33 in them.
+@pytest.mark.parametrize(
+    ("prefix", "address"),
+    [
+        ("2001:db8::/32", "2001:db8:c000:221::"),
+        ("2001:db8:100::/40", "2001:db8:1c0:2:21::"),
+        ("2001:db8:122::/48", "2001:db8:122:c000:2:2100::"),
+        ("2001:db8:122:300::/56", "2001:db8:122:3c0:0:221::"),
+        ("2001:db8:122:344::/64", "2001:db8:122:344:c0:2:2100::"),
+        ("2001:db8:122:344::/96", "2001:db8:122:344::c000:221"),
+    ],
+)
+def test_what_is_behind_a_gateway_of_the_operator_is_checked(prefix: str, address: str) -> None:
+    gateway, allowed = IPv6Network(prefix), networks(prefix)
+
+    assert AddressPolicy(allowed).refusal(ip_address(address)) is None
+    assert AddressPolicy(allowed, nat64=[gateway]).refusal(ip_address(address)) == "documentation"
+    assert AddressPolicy([*allowed, *networks("192.0.2.33")], nat64=[gateway]).refusal(ip_address(address)) is None
+
+
+def test_what_is_denied_is_refused_even_where_it_is_allowed_and_whatever_carries_it() -> None:
+    policy = AddressPolicy(networks("0.0.0.0/0", "::/0"), denied=networks("1.1.1.0/24", "10.0.0.1"))
+
+    assert policy.refusal(ip_address("1.1.1.1")) == "denied"
+    assert policy.refusal(ip_address("64:ff9b::a00:1")) == "denied"
+    assert policy.refusal(ip_address("1.1.2.1")) is None
+
+
+def test_ports_are_refused_only_where_some_are_named() -> None:
+    assert not AddressPolicy().refuses_port(25)
+    assert AddressPolicy(ports={80, 443}).refuses_port(25)
+    assert not AddressPolicy(ports={80, 443}).refuses_port(443)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
