@@ -114,6 +114,8 @@ class Driver(Protocol):
     workers: Workers
     slack: timedelta
     """How much later than it should something may happen."""
+    clocks: timedelta
+    """How far the clocks of two processes may differ."""
 
     @abstractmethod
     def now(self) -> datetime:

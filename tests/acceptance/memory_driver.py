@@ -28,6 +28,7 @@ class MemoryDriver(Driver):
     """Real use cases, worker and reaper loops over the memory adapters; nothing sleeps."""
 
     slack = timedelta(seconds=0.3)
+    clocks = timedelta(0)
 
     def __init__(self) -> None:
         self._clock = FixedClock()

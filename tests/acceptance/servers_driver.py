@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from scheduler.adapters.grpc.client import SchedulerClient
 from scheduler.adapters.redis.keys import Keys
+from scheduler.adapters.system.clock import MAX_ROUND_TRIP
 from scheduler.domain.priority import StrictOrder
 from scheduler.entrypoints.children import Child, stop_all
 from scheduler.entrypoints.settings import Settings
@@ -75,6 +76,7 @@ class ServersDriver(Driver):
     """A client of the session's stack."""
 
     slack = timedelta(seconds=30)
+    clocks = timedelta(seconds=2 * MAX_ROUND_TRIP)
 
     def __init__(self, stack: Stack) -> None:
         self.client = SchedulerClient(stack.address)

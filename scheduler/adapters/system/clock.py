@@ -20,8 +20,10 @@ class SystemClock(AdjustableClock):
     """Runs on the monotonic clock, set and steered by readings of the store's; the process's threads share it.
 
     Until the first quick reading it follows the time of day, as far as slow readings do not prove that wrong. The first
-    quick reading, and any that differs by more than MAX_SLEWED seconds, sets it at once, forwards or backwards; smaller
-    differences are closed at SLEW_RATE, and between two such steps it never goes backwards.
+    quick reading sets it at once. A later one proves that the store's clock stood between two readings of this one, and
+    moves it into that interval and no further: by how much a reply was late says nothing. What differs by more than
+    MAX_SLEWED seconds is followed at once, forwards or backwards; smaller differences are closed at SLEW_RATE, and
+    between two such steps it never goes backwards.
     """
 
     def __init__(
@@ -48,13 +50,17 @@ class SystemClock(AdjustableClock):
         return self._monotonic()
 
     def observe(self, store_now: datetime, *, sent: float, received: float) -> None:
-        """Note a reading of the store's clock, taken halfway between two `monotonic` moments."""
+        """Note a reading of the store's clock, taken at some moment between two `monotonic` ones."""
         store = (store_now - _EPOCH).total_seconds()
+        least, most = store - received, store - sent
         with self._lock:
-            if received - sent <= MAX_ROUND_TRIP:
-                self._steer_towards(store - (sent + received) / 2)
+            if received - sent > MAX_ROUND_TRIP:
+                if not self._is_set:
+                    self._keep_between(least, most)
             elif not self._is_set:
-                self._keep_between(store - received, store - sent)
+                self._steer_towards((least + most) / 2)
+            else:
+                self._steer_towards(max(least, min(most, self._target)))
 
     def _keep_between(self, least: float, most: float) -> None:
         """Take from a slow reading what it proves: a host may be wrong by years."""

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,6 +17,9 @@ from scheduler.entrypoints.demo.plan import Kind, Plan, PlannedJob
 T = TypeVar("T")
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _CALLS_AT_ONCE = 16
+SETTLE_SECONDS = 15.0
+"""How long counters and queues may lag behind the last job: a delivery without acknowledgement ends after 10 s."""
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,21 @@ async def _read_each(job_ids: Sequence[str], read: Callable[[str], Awaitable[T]]
             return await read(job_id)
 
     return await asyncio.gather(*map(read_one, job_ids))
+
+
+async def settled(read: Callable[[], Awaitable[T]], is_settled: Callable[[T], bool]) -> T:
+    """Read until it is settled, for SETTLE_SECONDS at most; return what was read last."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        value = await read()
+        if is_settled(value) or time.monotonic() > deadline:
+            return value
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def is_idle(stats: QueueStatsView) -> bool:
+    """Return whether nothing waits, is delivered or is to be tried again."""
+    return not (stats.processing or stats.scheduled or stats.retrying or any(queue.depth for queue in stats.queues))
 
 
 async def read_metrics(url: str) -> Metrics:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from scheduler.adapters.grpc.client import SchedulerClient
+from scheduler.adapters.grpc.client_errors import ClientError
 from scheduler.adapters.grpc.client_views import EventView, JobView
 from scheduler.application.dto import JobFilter
 from scheduler.domain.errors import SchedulerError
@@ -48,8 +49,9 @@ async def follow_to_the_end(
 
 
 async def watch_one(client: SchedulerClient, plan: Plan) -> Sequence[EventView]:
-    """Watch the watched job to its end; return what was seen."""
+    """Watch the watched job from its submission to its end; return what was seen."""
     job_id = str(plan.of(Kind.WATCHED)[0].job_id)
+    await _submitted(client, job_id)
     async with aclosing(client.watch(job_id)) as events:
         return [event async for event in events]
 
@@ -58,9 +60,23 @@ async def cancel_one(client: SchedulerClient, plan: Plan) -> Sequence[EventView]
     """Cancel the job to cancel as soon as it runs; return what a watch of it saw."""
     job_id = str(plan.of(Kind.CANCELLED)[0].job_id)
     seen: list[EventView] = []
+    await _submitted(client, job_id)
     async with aclosing(client.watch(job_id)) as events:
         async for event in events:
             seen.append(event)
             if event.state is JobState.RUNNING:
                 await client.cancel(job_id)
     return seen
+
+
+async def _submitted(client: SchedulerClient, job_id: str) -> None:
+    """Wait until the job is there, or its submission has failed and this is cancelled."""
+    while True:
+        try:
+            await client.get(job_id)
+        except ClientError as error:
+            if error.status != "NOT_FOUND":
+                raise
+            await asyncio.sleep(POLL_SECONDS / 10)
+        else:
+            return

@@ -20,7 +20,7 @@ from scheduler.entrypoints.demo.web_service import BUSY, GREETING, MISSING, OPEN
 RUN_LABEL = "demo"
 BACKOFF = RetryPolicy(initial=timedelta(seconds=0.2), multiplier=1.0, jitter=0.2)
 LONG_BACKOFF = RetryPolicy(initial=timedelta(seconds=2), multiplier=1.0, jitter=0.2)
-"""Of the watched job: its watch begins when all jobs are submitted, and is to see that it waits."""
+"""Of the watched job: a watch may skip states that pass quickly, and is to see that it waits."""
 WORK_SECONDS = 24.0
 """Of all handlers together, however many jobs there are."""
 LONGEST_JOB_SECONDS = 0.06
@@ -92,6 +92,11 @@ class Plan:
     def ending(self, state: JobState) -> int:
         """Return how many jobs must end so."""
         return sum(job.final is state for job in self.jobs)
+
+    @property
+    def results(self) -> int:
+        """Return how many attempts must have a result; one that was cancelled has none."""
+        return sum(job.attempts for job in self.jobs if job.final is not JobState.CANCELLED)
 
     @property
     def types(self) -> Sequence[str]:

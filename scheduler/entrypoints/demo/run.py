@@ -19,7 +19,7 @@ from scheduler.entrypoints.cli.failures import print_error
 from scheduler.entrypoints.cli.output import console
 from scheduler.entrypoints.demo.checks import Check, check_all
 from scheduler.entrypoints.demo.display import progress_display
-from scheduler.entrypoints.demo.evidence import Evidence, read_attempts, read_metrics, read_results
+from scheduler.entrypoints.demo.evidence import Evidence, is_idle, read_attempts, read_metrics, read_results, settled
 from scheduler.entrypoints.demo.follow import cancel_one, follow_to_the_end, watch_one
 from scheduler.entrypoints.demo.load import submit_plan
 from scheduler.entrypoints.demo.plan import Plan, make_plan
@@ -86,11 +86,11 @@ def _on_a_stack(directory: Path, jobs: int, screen: Console) -> Sequence[Check]:
 
 async def _run_load(stack: Stack, plan: Plan, web: WebService, screen: Console) -> Evidence:
     async with SchedulerClient(stack.address) as client:
-        submitted = await submit_plan(client, plan)
-        screen.print(f"submitted {len(plan.jobs)} jobs over gRPC")
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(watch_one(client, plan))
             cancelling = group.create_task(cancel_one(client, plan))
+            submitted = await submit_plan(client, plan)
+            screen.print(f"submitted {len(plan.jobs)} jobs over gRPC")
             with progress_display(screen, len(plan.jobs)) as show:
                 jobs = await follow_to_the_end(client, plan, show=show, dead_process=stack.dead_process)
         return Evidence(
@@ -103,9 +103,12 @@ async def _run_load(stack: Stack, plan: Plan, web: WebService, screen: Console) 
             bookings=await asyncio.to_thread(read_bookings, stack.postgres),
             watched=watching.result(),
             cancelled=cancelling.result(),
-            stats=await client.queue_stats(),
+            stats=await settled(client.queue_stats, is_idle),
             api_metrics=await read_metrics(stack.metrics_address),
-            worker_metrics=await read_metrics(f"http://{HOST}:{stack.ports.worker_metrics}/metrics"),
+            worker_metrics=await settled(
+                lambda: read_metrics(f"http://{HOST}:{stack.ports.worker_metrics}/metrics"),
+                lambda metrics: metrics.total("jobs_processed_total") >= plan.results,
+            ),
         )
 
 

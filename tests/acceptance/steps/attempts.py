@@ -75,7 +75,7 @@ def started_as_soon_as(world: World, job: str, other: str) -> None:
     started_at, ended_at = world.job(job).started_at, world.job(other).finished_at
     assert started_at is not None
     assert ended_at is not None
-    assert timedelta(0) <= started_at - ended_at <= world.driver.slack
+    assert -world.driver.clocks <= started_at - ended_at <= world.driver.slack
 
 
 @says("the jobs start in the order {jobs}")

@@ -27,11 +27,11 @@ class Host:
     def time_of_day(self) -> float:
         return (self.store_now - EPOCH).total_seconds() + self.wrong_by
 
-    def observe(self, ahead: float = 0.0, round_trip: float = 0.01) -> None:
-        """Read the store's clock, which is that much ahead of where it was thought to be."""
+    def observe(self, ahead: float = 0.0, round_trip: float = 0.0, reply: float = 0.5) -> None:
+        """Read the store's clock, which is `ahead` of where it was thought to be; the reply's share of the way."""
         sent = self.monotonic
         self.monotonic += round_trip
-        read = self.store_now - timedelta(seconds=round_trip / 2) + timedelta(seconds=ahead)
+        read = self.store_now - timedelta(seconds=round_trip * reply) + timedelta(seconds=ahead)
         self.clock.observe(read, sent=sent, received=self.monotonic)
 
     def error(self) -> float:
@@ -62,6 +62,27 @@ def test_it_runs_on_between_readings() -> None:
     host.monotonic += 1234.5
 
     assert host.error() == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("reply", [0.0, 1.0])
+def test_a_late_request_or_reply_does_not_move_it(reply: float) -> None:
+    host = Host()
+    host.observe()
+
+    host.observe(round_trip=MAX_ROUND_TRIP - 0.001, reply=reply)
+    host.monotonic += 1000
+
+    assert host.error() == pytest.approx(0, abs=1e-5)
+
+
+def test_a_reading_moves_it_no_further_than_it_proves() -> None:
+    host = Host()
+    host.observe()
+
+    host.observe(ahead=0.5, round_trip=0.1)
+    host.monotonic += 1000
+
+    assert host.error() == pytest.approx(0.45, abs=1e-5)
 
 
 def test_a_slow_reading_is_dropped() -> None:
