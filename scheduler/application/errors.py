@@ -91,8 +91,8 @@ class QueueUnavailableError(UnavailableError):
         super().__init__("queue", detail, retry_after)
 
 
-class SchemaNotMigratedError(SchedulerError):
-    """The store's schema is older than this program: run `scheduler migrate`."""
+class SchemaNotMigratedError(StoreUnavailableError):
+    """The store's schema is older than this program, or being restored: run `scheduler migrate`, or wait."""
 
     def __init__(self, missing: Sequence[str]) -> None:
         """Keep the names of the migrations that have not run."""

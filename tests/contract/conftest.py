@@ -6,8 +6,10 @@ from typing import TypeVar
 
 import pytest
 
+from scheduler.adapters.cockroach import Isolation
 from tests.support.backends import Backend, QueueBackend, Run, StoreBackend
 from tests.support.memory import MemoryQueueBackend, MemoryStoreBackend
+from tests.support.pgbouncer import MISSING, PgBouncer
 from tests.support.redis import RedisBackend
 from tests.support.sql import SqlBackend, create_database
 
@@ -15,6 +17,7 @@ AnyBackend = TypeVar("AnyBackend", bound=Backend)
 STORES = (
     "memory",
     pytest.param("postgres-read-committed", marks=pytest.mark.servers),
+    # Through PgBouncer where it is installed.
     pytest.param("postgres-serializable", marks=pytest.mark.servers),
     pytest.param("cockroach", marks=pytest.mark.containers),
 )
@@ -63,8 +66,13 @@ def _store(kind: str, request: pytest.FixtureRequest) -> StoreBackend:
         return MemoryStoreBackend()
     if kind == "cockroach":
         return SqlBackend(create_database(request.getfixturevalue("cockroach_url")))
-    isolation = kind.removeprefix("postgres-").replace("-", " ")
-    return SqlBackend(create_database(request.getfixturevalue("postgres_url")), isolation=isolation)
+    url = create_database(request.getfixturevalue("postgres_url"))
+    if kind == "postgres-read-committed":
+        return SqlBackend(url, isolation=Isolation.READ_COMMITTED)
+    if not MISSING:
+        pooler: PgBouncer = request.getfixturevalue("pgbouncer")
+        url = pooler.url(url)
+    return SqlBackend(url, isolation=Isolation.SERIALIZABLE)
 
 
 def _queue(kind: str, request: pytest.FixtureRequest) -> QueueBackend:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from scheduler.adapters.cockroach import Isolation, SqlJobRepository, StoreSettings
 from scheduler.application.deadline import time_limit
@@ -220,7 +221,6 @@ def test_text_that_no_store_can_hold_is_rejected(url: str, payload: str) -> None
         pytest.param(b"SELECT 1 / (SELECT 0::INT8)", id="data exception"),
         pytest.param(b"INSERT INTO workers (id) VALUES (NULL)", id="integrity constraint"),
         pytest.param(b"SELECT repeat('x', 1073741823) || 'x'", id="program limit"),
-        pytest.param(b"SELEKT 1", id="syntax"),
     ],
 )
 def test_what_the_store_refuses_for_good_is_rejected_at_once(url: str, statement: bytes) -> None:
@@ -232,6 +232,29 @@ def test_what_the_store_refuses_for_good_is_rejected_at_once(url: str, statement
         assert draws.count == 0
 
     play(SqlBackend(url), scenario)
+
+
+@pytest.mark.parametrize("statement", [b"SELEKT 1", b"SELECT a_function_of_tomorrow()", b"SELECT 1 + 'x'::TEXT"])
+def test_a_statement_that_does_not_fit_the_store_is_no_refusal_of_data(url: str, statement: bytes) -> None:
+    async def scenario(backend: SqlBackend) -> None:
+        draws = Draws()
+        with pytest.raises(StoreUnavailableError, match="42"):
+            await observed(backend, draws).execute(statement)
+        assert draws.count == 0
+
+    play(SqlBackend(url), scenario)
+
+
+def test_sessions_that_the_server_ends_when_they_idle_cost_the_caller_nothing(postgres_url: str) -> None:
+    url = create_database(postgres_url)
+    execute(url, f"ALTER DATABASE {conninfo_to_dict(url)['dbname']} SET idle_session_timeout = '200ms'")
+
+    async def scenario(backend: SqlBackend) -> None:
+        for _ in range(5):
+            await backend.store_time.read()
+            await asyncio.sleep(0.2)  # so that some statements meet the end of their session
+
+    play(SqlBackend(url, max_connections=2), scenario)
 
 
 def test_a_taken_id_is_a_duplicate(url: str) -> None:

@@ -91,8 +91,19 @@ class Link:
         return 0.0 if self._down_since is None else time.monotonic() - self._down_since
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What holds for every statement, by the names of the parameters of SQL."""
+
+    isolation: Isolation
+    statement_timeout: str
+
+
 class StoreConnection(AsyncConnection[TupleRow]):
     """A connection that tells its Link how connecting went, and never waits long for a server that is silent."""
+
+    pooled_terms: Terms | None = None
+    """Set behind a pooler: what each transaction must set for itself, because its session serves other clients too."""
 
     @classmethod
     async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:  # noqa: ANN401 - the driver's keywords
@@ -114,6 +125,16 @@ class StoreConnection(AsyncConnection[TupleRow]):
     def is_cockroach(self) -> bool:
         """Tell whether the server is CockroachDB."""
         return self.pgconn.parameter_status(b"crdb_version") is not None
+
+    @property
+    def backend_pid(self) -> int:
+        """Return the id under which a statement of this connection is cancelled, as the server writes it."""
+        return self.info.backend_pid % 2**32
+
+    def share_sessions(self, terms: Terms) -> None:
+        """Rely on nothing that a session of the server keeps: prepared statements and settings."""
+        self.prepare_threshold = None
+        self.pooled_terms = terms
 
     def is_usable(self) -> bool:
         """Tell whether the server has left the connection open, from what has arrived: no round trip."""

@@ -38,14 +38,12 @@ class Verdict(Enum):
     """It was rolled back for the sake of another one: repeat it until the deadline."""
     RECONNECT = auto()
     """The connection is gone, or of no use; whether a write was stored is unknown: repeat it on another one."""
-    REPEAT_ONCE = auto()
-    """The connection remembers a plan that no longer fits: repeat it once, on another one."""
     UNAVAILABLE = auto()
-    """The store cannot do it now."""
+    """The store cannot do it now, or the statement does not fit it: another time, schema or version may."""
     DUPLICATE = auto()
     """A unique value is taken."""
     REJECTED = auto()
-    """The store will never take these data."""
+    """The store will never take these data. Nothing else is called so: a caller gives up, a result is replaced."""
     NOT_MIGRATED = auto()
     """The statement names what the schema lacks."""
 
@@ -59,26 +57,22 @@ VERDICTS: Final[Mapping[str, Verdict]] = MappingProxyType(
         "57P01": Verdict.RECONNECT,  # admin shutdown
         "57P02": Verdict.RECONNECT,  # crash shutdown
         "57P03": Verdict.RECONNECT,  # cannot connect now
+        "57P05": Verdict.RECONNECT,  # idle session timeout
         "53300": Verdict.RECONNECT,  # too many connections
         "58C01": Verdict.RECONNECT,  # CockroachDB: the node drains
-        "25P03": Verdict.RECONNECT,  # idle in transaction timeout
-        "25006": Verdict.RECONNECT,  # read only: the primary has moved
-        "0A000": Verdict.REPEAT_ONCE,  # cached plan must not change result type
-        "26000": Verdict.REPEAT_ONCE,  # prepared statement does not exist
+        "25": Verdict.RECONNECT,  # 25P03 idle in transaction timeout, 25006 read only: the primary has moved, …
+        "0A000": Verdict.RECONNECT,  # cached plan must not change result type
+        "26000": Verdict.RECONNECT,  # prepared statement does not exist
+        "42P05": Verdict.RECONNECT,  # prepared statement already exists
+        "22P03": Verdict.RECONNECT,  # the parameters met another statement's types
         "23505": Verdict.DUPLICATE,
-        "21": Verdict.REJECTED,
-        "22": Verdict.REJECTED,
-        "23": Verdict.REJECTED,
-        "42": Verdict.REJECTED,
-        "54": Verdict.REJECTED,
+        "22": Verdict.REJECTED,  # data exceptions
+        "23": Verdict.REJECTED,  # integrity constraints
+        "54000": Verdict.REJECTED,  # a value is longer than the store can hold or index
         "42P01": Verdict.NOT_MIGRATED,  # undefined table
         "42703": Verdict.NOT_MIGRATED,  # undefined column
-        "42501": Verdict.UNAVAILABLE,  # a privilege is missing
     }
 )
-DISCARDING: Final = frozenset({Verdict.RECONNECT, Verdict.REPEAT_ONCE})
-"""After these the connection is closed, not used again."""
-
 Failure = psycopg.Error | UnicodeEncodeError | TimeoutError
 FAILURES: Final = (psycopg.Error, UnicodeEncodeError, TimeoutError)
 """All that a statement can fail with."""
@@ -98,9 +92,10 @@ def verdict_on(error: Failure) -> Verdict:
         return Verdict.REJECTED
     if error.sqlstate is not None:
         return VERDICTS.get(error.sqlstate) or VERDICTS.get(error.sqlstate[:2], Verdict.UNAVAILABLE)
-    # Without a SQLSTATE the driver itself speaks: of the connection, or of data that it cannot send.
-    is_connection = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return Verdict.RECONNECT if is_connection else Verdict.REJECTED
+    # Without a SQLSTATE the driver itself speaks: of the connection, of data that it cannot send, or of our mistakes.
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return Verdict.RECONNECT
+    return Verdict.REJECTED if isinstance(error, psycopg.DataError) else Verdict.UNAVAILABLE
 
 
 def reason_of(error: Failure) -> str:
@@ -118,7 +113,7 @@ def error_of_ours(error: Failure, verdict: Verdict, detail: str = "") -> Schedul
             return DuplicateJobsError(text)
         case Verdict.NOT_MIGRATED:
             return SchemaNotMigratedError([text.partition(" does not exist")[0]])
-        case Verdict.REJECTED | Verdict.REPEAT_ONCE:
+        case Verdict.REJECTED:
             return StoreRejectedError(text)
         case _:
             return StoreUnavailableError(text)

@@ -25,7 +25,6 @@ class Patience:
         self._draw = draw
         self._failures = 0
         self._disconnected_at: float | None = None
-        self._repeated_once = False
 
     def left(self) -> float:
         """Return the seconds that are left until the deadline."""
@@ -48,9 +47,6 @@ class Patience:
                 return True
             case Verdict.RECONNECT:
                 return self._outage() < RECONNECT_SECONDS
-            case Verdict.REPEAT_ONCE:
-                first, self._repeated_once = not self._repeated_once, True
-                return first
             case _:
                 return False
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Final
 
 from psycopg_pool import AsyncConnectionPool
@@ -14,6 +15,7 @@ from scheduler.adapters.cockroach.connection import (
     Link,
     StoreConnection,
     StoreSettings,
+    Terms,
     connect_first,
 )
 from scheduler.adapters.cockroach.statements import Statements
@@ -124,8 +126,12 @@ class ConnectionPool:
 
     async def _configure(self, connection: StoreConnection) -> None:
         seconds = self._settings.statement_timeout.total_seconds()
-        settings = {"isolation": self._isolation, "statement_timeout": f"{seconds:g}s"}
-        await connection.execute(self._statements["configure_session"], settings)
+        terms = Terms(isolation=self._isolation, statement_timeout=f"{seconds:g}s")
+        parameters = {**asdict(terms), "backend_pid": connection.backend_pid}
+        cursor = await connection.execute(self._statements["configure_session"], parameters)
+        [[is_own_session, *_]] = await cursor.fetchall()
+        if not is_own_session:
+            connection.share_sessions(terms)
 
 
 def _isolation_on(connection: StoreConnection, wanted: Isolation) -> Isolation:

@@ -3,12 +3,16 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Final
 
+import psycopg
+from psycopg import AsyncCursor
 from psycopg.rows import TupleRow
 
-from scheduler.adapters.cockroach.connection import StoreConnection
-from scheduler.adapters.cockroach.errors import DISCARDING, FAILURES, Failure, reason_of, verdict_on
+from scheduler.adapters.cockroach.connection import StoreConnection, Terms
+from scheduler.adapters.cockroach.errors import FAILURES, Failure, Verdict, reason_of, verdict_on
 from scheduler.adapters.cockroach.patience import Patience
 from scheduler.adapters.cockroach.pool import ConnectionPool
 from scheduler.adapters.cockroach.statements import Statements
@@ -73,19 +77,40 @@ class Transactions:
         async with self._pool.connection(seconds) as connection:
             try:
                 with connection.hang_up_after(seconds + GRACE_SECONDS):
-                    return await _fetch(connection, statement, parameters)
+                    cursor = await self._sent(connection, statement, parameters)
+                    return await cursor.fetchall() if cursor.description is not None else []
             except FAILURES as error:
                 await _discard_after(error, connection)
                 raise
 
+    async def _sent(
+        self, connection: StoreConnection, statement: bytes, parameters: Parameters | None
+    ) -> AsyncCursor[TupleRow]:
+        terms = connection.pooled_terms
+        if terms is None:
+            return await connection.execute(statement, parameters, binary=True)
+        try:
+            return await self._sent_on_terms(connection, terms, statement, parameters)
+        except BaseException:
+            # Behind a statement that failed, the COMMIT was not executed; bounded as the statement is.
+            with suppress(psycopg.Error):
+                await connection.rollback()
+            raise
 
-async def _fetch(connection: StoreConnection, statement: bytes, parameters: Parameters | None) -> list[TupleRow]:
-    cursor: Any = await connection.execute(statement, parameters, binary=True)
-    return await cursor.fetchall() if cursor.description is not None else []
+    async def _sent_on_terms(
+        self, connection: StoreConnection, terms: Terms, statement: bytes, parameters: Parameters | None
+    ) -> AsyncCursor[TupleRow]:
+        """Run a transaction with settings of its own, in one round trip."""
+        async with connection.pipeline():
+            await connection.execute(f"BEGIN ISOLATION LEVEL {terms.isolation}".encode())
+            await connection.execute(self._statements["limit_transaction"], asdict(terms))
+            cursor = await connection.execute(statement, parameters, binary=True)
+            await connection.execute(b"COMMIT")
+        return cursor
 
 
 async def _discard_after(error: Failure, connection: StoreConnection) -> None:
-    if verdict_on(error) in DISCARDING:
+    if verdict_on(error) is Verdict.RECONNECT:
         await connection.close()
 
 

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 from scheduler.adapters.grpc.errors import Refusal, internal, refusal_of
 from scheduler.application.errors import (
-    SchemaNotMigratedError,
     ServerStoppingError,
     StoreRejectedError,
     UnavailableError,
@@ -13,7 +12,7 @@ from scheduler.application.errors import (
 from scheduler.application.ports.telemetry import FaultTelemetry
 from scheduler.domain.errors import SchedulerError
 
-_OPERATORS_BUSINESS = (SchemaNotMigratedError, StoreRejectedError, UnavailableError)
+_OPERATORS_BUSINESS = (StoreRejectedError, UnavailableError)
 """Refusals that are not the client's doing."""
 
 

@@ -8,13 +8,13 @@ from typing import Protocol
 
 from scheduler.application.deadline import time_limit
 from scheduler.application.dto import WorkerInfo
-from scheduler.application.errors import StoreUnavailableError
 from scheduler.application.loops import spread, wait_until
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.health import Progress
 from scheduler.application.ports.randomness import Randomness
 from scheduler.application.ports.telemetry import WorkerTelemetry
 from scheduler.application.ports.worker_registry import WorkerRegistry
+from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import AttemptId, WorkerId
 from scheduler.domain.lease import LeaseTerms
 
@@ -98,7 +98,8 @@ class LeaseKeeper:
         try:
             with time_limit(self._terms.renewal_time_limit.total_seconds()):
                 await self._report_held(holder, await self._renew_or_open(holder, sent))
-        except StoreUnavailableError:
+        except SchedulerError:
+            # Whatever the store says: without an answer the lease runs out, and with the next one it goes on.
             self._count("unavailable")
             self._suspend_if_expiring(holder)
             return False
@@ -143,7 +144,7 @@ class LeaseKeeper:
         try:
             with time_limit(CLOSE_SECONDS):
                 await self._registry.close(self._worker_id)
-        except StoreUnavailableError:
+        except SchedulerError:
             self._count("unavailable")
 
     def _count(self, result: str) -> None:

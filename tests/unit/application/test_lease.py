@@ -3,8 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
+import pytest
+
+from scheduler.application.errors import DuplicateJobsError, SchemaNotMigratedError, StoreRejectedError
 from scheduler.application.worker.lease import LeaseHolder
+from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import AttemptId, Fence, WorkerId
 from scheduler.domain.state import JobState
 from tests.support.builders import SECOND, a_job, a_job_id
@@ -111,6 +116,27 @@ def test_a_short_silence_of_the_store_costs_nothing() -> None:
             await asyncio.sleep(20)
             assert notes.words() == ["opened"]
             assert renewals(shop).count("unavailable") > 3
+
+    with_a_worker(scenario)
+
+
+@pytest.mark.parametrize(
+    "error", [SchemaNotMigratedError(["workers"]), StoreRejectedError("x"), DuplicateJobsError("x")], ids=repr
+)
+def test_whatever_the_store_says_the_lease_goes_on_when_it_answers(error: SchedulerError) -> None:
+    async def scenario(shop: Workshop) -> None:
+        async def refuse(worker_id: WorkerId, lease: timedelta) -> bool:
+            raise error
+
+        notes = Notes(shop)
+        async with kept(shop, notes) as keeping:
+            renew = shop.registry.renew
+            shop.registry.renew = refuse  # type: ignore[method-assign] # a store with a whim
+            await asyncio.sleep(60)
+            assert notes.words() == ["opened", "suspended"]
+            shop.registry.renew = renew  # type: ignore[method-assign] # as above
+            await until(lambda: notes.words() == ["opened", "suspended", "opened"], seconds=1)
+            assert not keeping.done()
 
     with_a_worker(scenario)
 

@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
+from scheduler.adapters.memory.switch import Switch
 from scheduler.application.dto import Change
-from scheduler.application.errors import StoreRejectedError
+from scheduler.application.errors import SchemaNotMigratedError, StoreRejectedError
 from scheduler.application.group_commit import FlushLimits
 from scheduler.application.ports.handlers import Handler, JobContext, PermanentError
 from scheduler.application.worker import runner
@@ -104,6 +105,24 @@ def test_a_result_that_the_store_refuses_becomes_a_failure_and_disturbs_no_other
         assert (refused.state, refused.last_error) == (JobState.RETRYING, "the store refused the result")
         assert await shop.state(good) is JobState.SUCCEEDED
         assert faults(shop) == ["result_refused_by_store"]
+
+    with_a_worker(scenario)
+
+
+def test_a_result_outlives_a_schema_that_is_away_and_its_job_does_not_run_again() -> None:
+    async def scenario(shop: Workshop) -> None:
+        shop.store_switch = Switch(lambda name: SchemaNotMigratedError([name]))
+        shop.repository.apply = shop.store_switch.guard(shop.stored).apply  # type: ignore[method-assign] # as above
+        job_id = await shop.submit_manual()
+        shop.runner.launch(await shop.start_one(), shop.worker_id)
+        shop.store_switch.off()
+        shop.manual.end()
+        await until(lambda: faults(shop).count("results_wait_for_store") > 10)
+        shop.store_switch.on()
+        await until(lambda: shop.table.free == 2)
+        job = await shop.job(job_id)
+        assert (job.state, job.attempts, len(shop.manual.contexts)) == (JobState.SUCCEEDED, 1, 1)
+        assert set(faults(shop)) == {"results_wait_for_store"}
 
     with_a_worker(scenario)
 

@@ -5,7 +5,6 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from scheduler.adapters.cockroach import StoreLoginError
 from scheduler.adapters.cockroach.errors import (
-    DISCARDING,
     Failure,
     Verdict,
     error_of_ours,
@@ -24,17 +23,26 @@ from scheduler.domain.errors import SchedulerError
 # Each SQLSTATE that design and experience name, and what it calls for.
 STATES = {
     Verdict.REPEAT: "40001 40P01 40002 40000",
-    Verdict.RECONNECT: "57P01 57P02 57P03 53300 58C01 25P03 25006 08000 08003 08006 08001 08004 08007 08P01 40003",
-    Verdict.REPEAT_ONCE: "0A000 26000",
+    Verdict.RECONNECT: (
+        "57P01 57P02 57P03 57P05 53300 58C01 25P02 25P03 25006 08000 08003 08006 08001 08004 08007 08P01 40003"
+        " 0A000 26000 42P05 22P03"
+    ),
     Verdict.DUPLICATE: "23505",
-    Verdict.REJECTED: "22001 22003 22P02 22021 23502 23503 23514 21000 42601 42804 54000 54001",
+    Verdict.REJECTED: "22001 22003 22P02 22021 23502 23503 23514 54000",
     Verdict.NOT_MIGRATED: "42P01 42703",
-    Verdict.UNAVAILABLE: "57014 53100 53200 55P03 XX000 XX001 42501 28P01 3D000 P0001",
+    Verdict.UNAVAILABLE: (
+        "57014 53100 53200 55P03 XX000 XX001 28P01 3D000 P0001 21000 54001 42501 42601 42804 42883 42P10 3F000 02000"
+    ),
 }
+KNOWN = sorted(
+    kind.sqlstate
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, psycopg.Error) and kind.sqlstate is not None
+)
+"""All that the driver has a name for."""
 OURS: dict[Verdict, type[SchedulerError]] = {
     Verdict.REPEAT: StoreUnavailableError,
     Verdict.RECONNECT: StoreUnavailableError,
-    Verdict.REPEAT_ONCE: StoreRejectedError,
     Verdict.DUPLICATE: DuplicateJobsError,
     Verdict.REJECTED: StoreRejectedError,
     Verdict.NOT_MIGRATED: SchemaNotMigratedError,
@@ -57,6 +65,18 @@ def test_a_sqlstate_calls_for(state: str, verdict: Verdict) -> None:
     assert verdict_on(Reported(state)) is verdict
 
 
+@pytest.mark.parametrize("state", [*KNOWN, "99999"])
+def test_no_sqlstate_but_those_about_data_ends_in_a_refusal_of_data(state: str) -> None:
+    error = Reported(state)
+    ours = error_of_ours(error, verdict_on(error))
+    if state == "23505":
+        assert isinstance(ours, DuplicateJobsError)
+    elif (state.startswith(("22", "23")) and state != "22P03") or state == "54000":
+        assert isinstance(ours, StoreRejectedError)
+    else:
+        assert isinstance(ours, StoreUnavailableError)
+
+
 @pytest.mark.parametrize(
     ("error", "verdict"),
     [
@@ -66,7 +86,9 @@ def test_a_sqlstate_calls_for(state: str, verdict: Verdict) -> None:
         (PoolClosed("closed"), Verdict.UNAVAILABLE),
         (TimeoutError(), Verdict.UNAVAILABLE),
         (psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes"), Verdict.REJECTED),
-        (psycopg.ProgrammingError("cannot adapt type"), Verdict.REJECTED),
+        (psycopg.ProgrammingError("cannot adapt type"), Verdict.UNAVAILABLE),
+        (psycopg.InternalError("bad poll status"), Verdict.UNAVAILABLE),
+        (psycopg.errors.PipelineAborted("pipeline aborted"), Verdict.RECONNECT),
         (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), Verdict.REJECTED),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
@@ -80,13 +102,11 @@ def test_every_verdict_has_an_error_of_ours(verdict: Verdict) -> None:
     assert type(error_of_ours(Reported("XX000"), verdict)) is OURS[verdict]
 
 
-def test_connections_are_discarded_when_they_are_of_no_use() -> None:
-    assert {Verdict.RECONNECT, Verdict.REPEAT_ONCE} == DISCARDING
-
-
 def test_what_is_missing_is_named_without_the_rest_of_the_message() -> None:
     error = errors.UndefinedColumn('column "later" does not exist')
-    assert str(error_of_ours(error, verdict_on(error))) == ('the schema lacks column "later": run `scheduler migrate`')
+    assert str(error_of_ours(error, verdict_on(error))) == (
+        'store is unavailable: the schema lacks column "later": run `scheduler migrate`'
+    )
 
 
 def test_errors_are_told_in_one_line_with_their_sqlstate() -> None:

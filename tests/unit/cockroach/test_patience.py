@@ -3,7 +3,7 @@ import asyncio
 import psycopg
 import pytest
 
-from scheduler.adapters.cockroach.connection import Link
+from scheduler.adapters.cockroach.connection import RECONNECT_SECONDS, Link
 from scheduler.adapters.cockroach.errors import Failure
 from scheduler.adapters.cockroach.patience import FIRST_PAUSE, LONGEST_PAUSE, Patience
 from scheduler.application.errors import DuplicateJobsError, StoreRejectedError, StoreUnavailableError
@@ -40,11 +40,16 @@ def test_serialization_failures_are_repeated_again_and_again() -> None:
     assert draws.count == 50
 
 
-def test_a_plan_that_does_not_fit_is_repeated_once() -> None:
+@pytest.mark.parametrize("state", ["0A000", "26000", "42P05", "08P01", "57P05"])
+def test_a_session_that_is_not_as_it_was_left_is_replaced_for_a_while(
+    state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
     patience = Patience(60, Link(), Draws())
-    after(patience, Reported("0A000"), SERIALIZATION)
-    with pytest.raises(StoreRejectedError):
-        after(patience, Reported("26000"))
+    after(patience, *[Reported(state)] * 5)
+    clock.seconds += RECONNECT_SECONDS
+    with pytest.raises(StoreUnavailableError):
+        after(patience, Reported(state))
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ VERDICTS: Final[Mapping[str, Verdict]] = MappingProxyType(
         "3D": Verdict.FAILED,  # catalog names
         "3F": Verdict.FAILED,  # schema names
         "42": Verdict.FAILED,  # syntax, permission, undefined names
+        "42P05": Verdict.RETRY,  # a pooler's session knows another client's prepared statement
         "44": Verdict.FAILED,  # WITH CHECK OPTION
         "54": Verdict.FAILED,  # program limits
         "P0": Verdict.FAILED,  # RAISE in PL/pgSQL: the database's own refusal
