@@ -111,8 +111,8 @@ simulate: install ## Simulate thousands of runs with faults (SEEDS=5000 FIRST=0)
 
 .PHONY: chaos
 MINUTES ?= 5
-chaos: install ## Kill, stop, cut and flush under load, then prove that nothing is lost (SEED=, MINUTES=, ISOLATION=serializable)
-	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) $(if $(ISOLATION),--isolation "$(ISOLATION)") $(ARGS)
+chaos: install ## Kill, stop, cut and flush under load, then prove that nothing is lost (SEED=, MINUTES=, ISOLATION=serializable, POOLER=1)
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) $(if $(ISOLATION),--isolation "$(ISOLATION)") $(if $(POOLER),--pooler) $(ARGS)
 
 .PHONY: measure-faults
 measure-faults: install ## Cause each fault of docs/reliability.md once and print how long its recovery took

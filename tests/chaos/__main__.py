@@ -1,4 +1,4 @@
-"""A long chaos run: python -m tests.chaos --seed 1 --minutes 10 [--isolation serializable] [--directory DIR]."""
+"""A long chaos run: python -m tests.chaos --seed 1 --minutes 10, and the options below."""
 
 import argparse
 import secrets
@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.chaos.plan import PROCESSES
 from tests.chaos.run import chaos
 
 
@@ -16,6 +17,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--isolation", choices=["auto", "serializable", "read committed"], default="auto")
+    parser.add_argument("--pooler", action="store_true", help="put every process behind PgBouncer")
     parser.add_argument("--directory", type=Path, default=None, help="where logs and ledgers are kept, also on success")
     options = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
@@ -23,7 +25,8 @@ def main() -> int:
     directory.mkdir(parents=True, exist_ok=True)
     sys.stdout.write(f"chaos: SEED={seed} MINUTES={options.minutes:g}, logs in {directory}\n")
     sys.stdout.flush()
-    verdict = chaos(seed, options.minutes * 60, directory, isolation=options.isolation)
+    pooled = PROCESSES if options.pooler else ()
+    verdict = chaos(seed, options.minutes * 60, directory, isolation=options.isolation, pooled=pooled)
     return _report(verdict.summary, verdict.violations, directory, keep=options.directory is not None)
 
 

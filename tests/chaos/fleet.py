@@ -3,7 +3,7 @@
 import asyncio
 import http
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from tests.acceptance.operations import get
 from tests.chaos.diary import Diary
 from tests.chaos.network import HOST, Link, Network
 from tests.chaos.part import Part
+from tests.support.pgbouncer import PgBouncer
 
 LEASE_SECONDS = 4
 GRACE_SECONDS = 2
@@ -30,7 +31,8 @@ WORKER_MODULE = "tests.chaos.worker_main"
 class Fleet:
     """Starts with both servers and no process; `add` makes processes, which the caller starts."""
 
-    def __init__(self, directory: Path, **environment: str | int) -> None:
+    def __init__(self, directory: Path, *, pooled: Collection[str] = (), **environment: str | int) -> None:
+        """Take the names of those that reach PostgreSQL through a pooler."""
         self.directory = directory
         self.ledger = directory / "ledger"
         self.logs = directory / "logs"
@@ -41,6 +43,8 @@ class Fleet:
         self.postgres = EmbeddedPostgres(directory / "postgres")
         self.valkey = EmbeddedValkey(directory / "valkey")
         self.parts: dict[str, Part] = {}
+        self._pooled = pooled
+        self._pooler: PgBouncer | None = None
         self._environment: dict[str, str | int] = {
             "PYTHONPATH": str(ROOT),
             "LEASE_SECONDS": LEASE_SECONDS,
@@ -57,6 +61,8 @@ class Fleet:
             opened.enter_context(self.network)
             opened.enter_context(self.postgres)
             opened.enter_context(self.valkey)
+            if self._pooled:
+                self._pooler = opened.enter_context(PgBouncer(self.postgres.url))
             opened.callback(self.stop_parts)
             asyncio.run(Migrator(StoreSettings(url=self.postgres.url)).migrate())
             self._open = opened.pop_all()
@@ -69,7 +75,8 @@ class Fleet:
 
     def add(self, kind: str, name: str, **environment: str | int) -> Part:
         """Make a process of a kind (api, worker, reaper); it is not started yet."""
-        sql, redis, metrics_port = self._link(self.postgres.port), self._link(self.valkey.port), free_port()
+        port = self._pooler.port if self._pooler is not None and name in self._pooled else self.postgres.port
+        sql, redis, metrics_port = self._link(port), self._link(self.valkey.port), free_port()
         child = Child(
             name=name,
             arguments=[] if kind == "worker" else [kind],

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,11 +38,16 @@ class Verdict:
     summary: str
 
 
-def chaos(seed: int, seconds: float, directory: Path, *, isolation: str = "auto") -> Verdict:
-    """Run the plan of a seed; everything that helps to understand a violation stays in `directory`."""
+def chaos(
+    seed: int, seconds: float, directory: Path, *, isolation: str = "auto", pooled: Collection[str] = ()
+) -> Verdict:
+    """Run the plan of a seed; everything that helps to understand a violation stays in `directory`.
+
+    The processes named in `pooled` reach PostgreSQL through PgBouncer.
+    """
     plan = draw_plan(seed, seconds)
     (directory / "plan.log").write_text("\n".join(map(str, plan.faults)) + "\n")
-    with Fleet(directory, DB_ISOLATION=isolation, WORKER_POOL_SIZE=SLOTS) as fleet:
+    with Fleet(directory, pooled=pooled, DB_ISOLATION=isolation, WORKER_POOL_SIZE=SLOTS) as fleet:
         evidence, quiet_after = asyncio.run(_run(fleet, plan))
     found = violations(evidence)
     summary = _summary(plan, evidence, quiet_after)
