@@ -55,7 +55,13 @@ def reload_log_level(settings: Settings) -> None:
 
 def _configure(settings: Settings, level: str) -> None:
     to_journal = settings.journal_stream is not None and settings.journal_stream == _identity_of_errors()
-    configure_logging(level=level, log_format=settings.log_format, stream=_own_errors(), to_journal=to_journal)
+    configure_logging(
+        level=level,
+        log_format=settings.log_format,
+        stream=_own_errors(),
+        to_journal=to_journal,
+        secrets=settings.secret_values,
+    )
 
 
 @cache

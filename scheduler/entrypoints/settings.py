@@ -8,7 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from pydantic import (
     AnyUrl,
@@ -210,6 +210,16 @@ class Settings(BaseSettings):
         password = self.redis_password.get_secret_value()
         login = f":{quote(password, safe='')}@" if password else ""
         return f"redis://{login}{_host(self.redis_host)}:{self.redis_port}/0"
+
+    @property
+    def secret_values(self) -> frozenset[str]:
+        """Return what no log may show: passwords, of the addresses too, as they are written and as they are meant."""
+        given = {name: each.get_secret_value() for name in SECRETS if (each := getattr(self, name)) is not None}
+        urls = [urlsplit(value) for name, value in given.items() if name.endswith("_url")]
+        written = {value for name, value in given.items() if not name.endswith("_url")}
+        written |= {url.password for url in urls if url.password is not None}
+        written |= {value for url in urls for name, value in parse_qsl(url.query) if name == "password"}
+        return frozenset({*written, *map(unquote, written)} - {""})
 
     @property
     def http_call_networks(self) -> Sequence[IPv4Network | IPv6Network]:

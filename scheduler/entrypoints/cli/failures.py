@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeAlias
 import typer
 
 from scheduler.domain.errors import InvalidFieldError, SchedulerError
-from scheduler.entrypoints.cli.text import printable
+from scheduler.domain.text import printable
 
 P = ParamSpec("P")
 Command: TypeAlias = Callable[P, int | None]

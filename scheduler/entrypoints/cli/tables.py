@@ -8,7 +8,8 @@ from rich.text import Text
 
 from scheduler.adapters.grpc.client_views import AttemptView, ErrorGroupView, JobView, QueueStatsView
 from scheduler.domain.state import JobState
-from scheduler.entrypoints.cli.text import age, moment, printable
+from scheduler.domain.text import printable
+from scheduler.entrypoints.cli.text import age, moment
 
 STATE_STYLES: Mapping[JobState, str] = {
     JobState.SCHEDULED: "blue",

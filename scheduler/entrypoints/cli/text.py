@@ -5,15 +5,6 @@ from datetime import UTC, datetime, timedelta
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
-def printable(text: str) -> str:
-    """Return one line that moves no cursor and sets no colour: control characters become escapes."""
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
-
-
 def moment(at: datetime | None) -> str:
     """Show a time in UTC with seconds; nothing for None."""
     return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")

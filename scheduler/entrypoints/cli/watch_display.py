@@ -12,10 +12,11 @@ from rich.text import Text
 
 from scheduler.adapters.grpc.client_views import EventView
 from scheduler.domain.state import FINAL_STATES, JobState
+from scheduler.domain.text import printable
 from scheduler.entrypoints.cli.documents import event_document
 from scheduler.entrypoints.cli.output import console, print_document, print_line
 from scheduler.entrypoints.cli.tables import plain_table, state_text
-from scheduler.entrypoints.cli.text import moment, printable
+from scheduler.entrypoints.cli.text import moment
 
 Show = Callable[[EventView], None]
 _CAUSED_BY_ERROR = frozenset({JobState.RETRYING, JobState.FAILED, JobState.DEADLETTER})

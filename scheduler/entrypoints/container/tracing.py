@@ -2,7 +2,7 @@
 
 import structlog
 
-from scheduler.adapters.logging.redaction import redact_text
+from scheduler.adapters.logging.redaction import Redaction
 from scheduler.application.ports.tracing import Tracing
 from scheduler.application.untraced import UNTRACED
 from scheduler.entrypoints.process import ProcessOptions, program_version
@@ -18,4 +18,6 @@ def build_tracing(settings: Settings, options: ProcessOptions) -> Tracing:
     except ImportError as error:
         structlog.get_logger("scheduler").warning("tracing_extra_missing", error=str(error))
         return UNTRACED
-    return export_spans(service=options.service, version=program_version(), redact=redact_text)
+    return export_spans(
+        service=options.service, version=program_version(), redact=Redaction(settings.secret_values).text
+    )

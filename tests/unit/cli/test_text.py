@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from scheduler.entrypoints.cli.text import age, moment, printable
+from scheduler.domain.text import printable
+from scheduler.entrypoints.cli.text import age, moment
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,16 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+def test_what_no_log_may_show_is_known_with_the_passwords_inside() -> None:
+    settings = Settings.load(
+        database_url="postgresql://me:pa%2Fss@h/x?password=in-query",
+        redis_url="redis://h:1",
+        cockroachdb_password="pass-word",
+    )
+
+    assert settings.secret_values == {"pa%2Fss", "pa/ss", "in-query", "pass-word"}
+
+
 def test_a_list_of_statements_and_any_statement_exclude_each_other() -> None:
     with pytest.raises(
         SettingsError, match=r"^DB_TX_ALLOW_ANY_SQL: .*must not be set beside DB_TX_ALLOWED_STATEMENTS$"

@@ -1,4 +1,4 @@
-"""A process that logs a bit of everything: argv is level, format and, if journald reads it, "journal"."""
+"""A process that logs a bit of everything: argv is level, format, "journal" if journald reads it, and "hostile"."""
 
 import logging
 import sys
@@ -24,7 +24,7 @@ CONTEXT = JobContext(
     deadline=datetime(2030, 1, 1, tzinfo=UTC),
 )
 
-configure_logging(level=sys.argv[1], log_format=cast("LogFormat", sys.argv[2]), to_journal=sys.argv[3:] == ["journal"])
+configure_logging(level=sys.argv[1], log_format=cast("LogFormat", sys.argv[2]), to_journal="journal" in sys.argv)
 log = structlog.get_logger("scheduler.test")
 log.debug("detail", job_id="1")
 trace = TraceContext(trace_id="a" * 32, span_id="b" * 16)
@@ -41,3 +41,8 @@ try:
     int("two\nlines")
 except ValueError:
     log.exception("loop_failed")
+if "hostile" in sys.argv:
+    forged = "\n<1>2020-01-01 [critical] forged\r\x1b[2J\u202e\u2028"
+    logging.getLogger("some.library").warning("refused%s", forged)
+    log.warning("order_refused", reason=forged, others=[forged], **{forged: 1})
+    log.error("loop_failed", exc_info=ValueError("\n<1>in a message" + forged))

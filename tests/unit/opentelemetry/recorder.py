@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, StaticSampler
 
-from scheduler.adapters.logging.redaction import redact_text
+from scheduler.adapters.logging.redaction import Redaction
 from scheduler.adapters.opentelemetry.sampling import FollowsSubmitter
 from scheduler.adapters.opentelemetry.spans import OpenTelemetryTracing
 
@@ -21,7 +21,7 @@ class Recorder(OpenTelemetryTracing):
         self._exporter = InMemorySpanExporter()
         provider = TracerProvider(FollowsSubmitter(sampler), shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        super().__init__(provider, redact=redact_text)
+        super().__init__(provider, redact=Redaction().text)
 
     @property
     def spans(self) -> Sequence[ReadableSpan]:
