@@ -16,6 +16,7 @@ from tests.failures.tools import Scene, counted
 
 pytestmark = pytest.mark.servers
 HELD = 20
+BUSY_MACHINE_SECONDS = 5
 
 
 def test_dead_worker_costs_a_lease_and_its_jobs_run_elsewhere(scene: Scene) -> None:
@@ -31,6 +32,27 @@ def test_dead_worker_costs_a_lease_and_its_jobs_run_elsewhere(scene: Scene) -> N
 
     assert (job.state, job.attempts, job.losses) == (JobState.SUCCEEDED, 2, 1)
     assert scene.outcomes(job_id) == [AttemptOutcome.LOST, AttemptOutcome.SUCCEEDED]
+
+
+@pytest.mark.parametrize("statement", [0.3, 0.6])
+def test_slow_sql_costs_no_attempt_and_delays_recovery_by_what_the_statements_take(
+    scene: Scene, statement: float
+) -> None:
+    with scene.fleet.running("worker", f"slow-{statement}") as doomed:
+        job_id = scene.submit(seconds=60)
+        scene.until_started(job_id)
+        for part in (scene.part("reaper"), doomed):
+            part.sql.do(lambda proxy: proxy.delay(statement / 2))
+        time.sleep(2 * LEASE_SECONDS)
+        assert scene.outcomes(job_id) == [None]
+        doomed.kill()
+        began = time.monotonic()
+        scene.until(lambda: scene.job(job_id).losses == 1)
+        scene.measured(f"dead worker (lease {LEASE_SECONDS} s), {statement} s a statement: taken back", began)
+        took = time.monotonic() - began
+
+    # Of statements: the last renewal, the reaper's turn that just began, and the next one's four.
+    assert took < LEASE_SECONDS + 1 + 7 * statement + BUSY_MACHINE_SECONDS
 
 
 def test_zombie_result_is_refused_and_counted(scene: Scene) -> None:

@@ -204,6 +204,7 @@ class ReaperParts(Parts):
         close = CloseDeadWorkers(
             registry=registry,
             store_time=self.store_time,
+            recover=recover,
             clock=host.clock,
             terms=LeaseTerms(),
             telemetry=host.telemetry,
@@ -219,7 +220,7 @@ class ReaperParts(Parts):
         purge = PurgeJobs(sweeper=self.sweeper, registry=registry, clock=host.clock, rules=rules)
         return [
             self.loop("release_due", self._release_due_jobs().execute, 0.5),
-            self.loop("close_workers", close.execute, 1.0),
+            self.loop("close_workers", close.execute, 0.8),
             self.loop("recover_jobs", recover.execute, 1.0),
             self.loop("recover_absent", recover.execute_absent, 20.0),
             self.loop("return_hand_outs", hand_outs.execute, 1.0),

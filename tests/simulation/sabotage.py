@@ -82,7 +82,7 @@ def _without_idempotent_queue() -> Iterator[None]:
 
 def _without_patience() -> Iterator[None]:
     """Let reapers close workers at once after an outage, a start or a jump of the clock."""
-    with patch.object(ReaperPatience, "may_close", lambda _self, _monotonic: True):
+    with patch.object(ReaperPatience, "expired_by", lambda self: self.reading.now):
         yield
 
 

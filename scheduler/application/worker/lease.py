@@ -82,14 +82,18 @@ class LeaseKeeper:
             if holder.has_stuck_handler():
                 holder.handler_stuck()
                 return
+            begun = self._clock.monotonic()
             ok = await self._turn(holder)
             self._progress.beat(LOOP)
-            await wait_until(stopping, self._pause(ok=ok))
+            await wait_until(stopping, self._pause(begun, ok=ok))
         await self._close()
 
-    def _pause(self, *, ok: bool) -> float:
-        wait = self._terms.renewal_interval.total_seconds() if ok else RETRY_SECONDS
-        return wait if ok else spread(wait, self._randomness.draw())
+    def _pause(self, begun: float, *, ok: bool) -> float:
+        """Renew at an even pace however slow the store is: a short lease would end, or be doubted, before the next."""
+        if not ok:
+            return spread(RETRY_SECONDS, self._randomness.draw())
+        took = self._clock.monotonic() - begun
+        return max(0.0, self._terms.renewal_interval.total_seconds() - took)
 
     async def _turn(self, holder: LeaseHolder) -> bool:
         # The whole process may have stood still since the last turn: it stops first, and asks then.
@@ -97,7 +101,9 @@ class LeaseKeeper:
         sent = self._clock.monotonic()
         try:
             with time_limit(self._terms.renewal_time_limit.total_seconds()):
-                await self._report_held(holder, await self._renew_or_open(holder, sent))
+                worker_id = await self._renew_or_open(holder, sent)
+            with time_limit(self._terms.renewal_interval.total_seconds() - (self._clock.monotonic() - sent)):
+                await self._report_held(holder, worker_id)
         except SchedulerError:
             # Whatever the store says: without an answer the lease runs out, and with the next one it goes on.
             self._count("unavailable")

@@ -262,14 +262,6 @@ class Container(containers.DeclarativeContainer):
         clock=common.clock,
         telemetry=common.reaper_telemetry,
     )
-    close_dead_workers = providers.Singleton(
-        CloseDeadWorkers,
-        registry=adapters.registry,
-        store_time=adapters.store_time,
-        clock=common.clock,
-        terms=lease_terms,
-        telemetry=common.reaper_telemetry,
-    )
     recover_lost_jobs = providers.Singleton(
         RecoverLostJobs,
         repository=adapters.repository,
@@ -277,6 +269,15 @@ class Container(containers.DeclarativeContainer):
         queue=best_effort,
         transitions=transitions,
         clock=common.clock,
+        telemetry=common.reaper_telemetry,
+    )
+    close_dead_workers = providers.Singleton(
+        CloseDeadWorkers,
+        registry=adapters.registry,
+        store_time=adapters.store_time,
+        recover=recover_lost_jobs,
+        clock=common.clock,
+        terms=lease_terms,
         telemetry=common.reaper_telemetry,
     )
     return_hand_outs = providers.Singleton(

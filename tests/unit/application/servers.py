@@ -44,7 +44,7 @@ class Servers:
         self.sweeper = self.store_switch.guard(self.gate.guard(MemoryJobSweeper(store)))
         self.registered = MemoryWorkerRegistry(store)
         self.registry = self.store_switch.guard(self.gate.guard(self.registered))
-        self.store_time = self.store_switch.guard(MemoryStoreTime(store))
+        self.store_time = self.store_switch.guard(self.gate.guard(MemoryStoreTime(store)))
         self.bus = self.queue_switch.guard(GatedBus(self.memory_bus, self.gate, self.queue_switch))
         self.queue = self.queue_switch.guard(self.gate.guard(MemoryJobQueue(queue, self.memory_bus)))
         self.maintenance = self.queue_switch.guard(MemoryQueueMaintenance(queue, self.memory_bus))

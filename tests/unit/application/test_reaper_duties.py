@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from scheduler.application.dto import PurgeRule
+from scheduler.application.errors import StoreUnavailableError
 from scheduler.application.use_cases import purge_jobs, recover_lost_jobs, release_due_jobs, return_hand_outs
 from scheduler.application.use_cases.close_dead_workers import CloseDeadWorkers
 from scheduler.application.use_cases.purge_jobs import KEEP_CLOSED_WORKERS, PurgeJobs
@@ -23,7 +24,12 @@ TERMS = LeaseTerms()
 
 def closer(shop: Shop) -> CloseDeadWorkers:
     return CloseDeadWorkers(
-        registry=shop.registry, store_time=shop.store_time, clock=shop.clock, terms=TERMS, telemetry=shop.telemetry
+        registry=shop.registry,
+        store_time=shop.store_time,
+        recover=recoverer(shop),
+        clock=shop.clock,
+        terms=TERMS,
+        telemetry=shop.telemetry,
     )
 
 
@@ -85,7 +91,34 @@ def test_a_worker_that_renews_is_never_closed() -> None:
     in_virtual_time(scenario)
 
 
-def test_after_an_outage_workers_get_a_whole_lease_to_renew() -> None:
+@pytest.mark.parametrize("fails", ["read", "close_expired"])
+def test_after_an_outage_workers_get_a_whole_lease_to_renew(fails: str) -> None:
+    async def scenario(shop: Shop) -> None:
+        close = closer(shop)
+        for _ in range(13):
+            await close.execute()
+            shop.later(1)
+        await shop.registered.register(a_worker(), SECOND)
+        failing = shop.gate.hold(fails, before=True)
+        turn = asyncio.create_task(close.execute())
+        await failing.reached()
+        shop.store_switch.lose_replies()
+        shop.later(5)
+        failing.let_go()
+        with pytest.raises(StoreUnavailableError):
+            await turn
+        shop.store_switch.on()
+        for _ in range(12):
+            await close.execute()
+            assert shop.telemetry.closed_workers == []
+            shop.later(1)
+        await close.execute()
+        assert len(shop.telemetry.closed_workers) == 1
+
+    in_virtual_time(scenario)
+
+
+def test_a_reaper_that_stood_still_looks_again_half_a_lease_later() -> None:
     async def scenario(shop: Shop) -> None:
         close = closer(shop)
         for _ in range(13):
@@ -93,12 +126,26 @@ def test_after_an_outage_workers_get_a_whole_lease_to_renew() -> None:
             shop.later(1)
         await shop.registered.register(a_worker(), SECOND)
         shop.later(10)
-        for _ in range(12):
+        for _ in range(6):
             await close.execute()
             assert shop.telemetry.closed_workers == []
             shop.later(1)
         await close.execute()
         assert len(shop.telemetry.closed_workers) == 1
+
+    in_virtual_time(scenario)
+
+
+def test_the_jobs_of_a_worker_are_recovered_in_the_turn_that_closes_it() -> None:
+    async def scenario(shop: Shop) -> None:
+        worker, close = a_worker(), closer(shop)
+        await shop.registered.register(worker, SECOND)
+        job = a_job(JobState.RUNNING, worker_id=worker.id)
+        await shop.store(job)
+        for _ in range(13):
+            await close.execute()
+            shop.later(1)
+        assert (shop.telemetry.closed_workers, await shop.state(job.id)) == ([worker.id], JobState.QUEUED)
 
     in_virtual_time(scenario)
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from scheduler.domain.errors import InvalidFieldError
-from scheduler.domain.lease import LeaseTerms, ReaperPatience
+from scheduler.domain.lease import LeaseTerms, ReaperPatience, StoreReading
 from tests.support.builders import MICROSECOND, NOW, SECOND
 
 TERMS = LeaseTerms(timedelta(seconds=12))
@@ -40,27 +40,39 @@ class Reaper:
     def __init__(self) -> None:
         self.monotonic = 50.0
         self.database = NOW
-        self.patience = ReaperPatience.begin(TERMS, self.monotonic, self.database)
+        self.patience = ReaperPatience.begin(TERMS, self._reading(0))
 
-    def contact(self, after: float, database_after: float | None = None) -> None:
+    def contact(self, after: float, database_after: float | None = None, *, takes: float = 0.0) -> None:
         self.monotonic += after
         self.database += timedelta(seconds=after if database_after is None else database_after)
-        self.patience = self.patience.observe(self.monotonic, self.database)
+        self.patience = self.patience.observe(self._reading(takes))
 
     def contact_each_second(self, seconds: int) -> None:
         for _ in range(seconds):
             self.contact(1)
 
+    def fail(self, after: float) -> None:
+        self.monotonic += after
+        self.database += timedelta(seconds=after)
+        self.patience = self.patience.unanswered(self.monotonic)
+
+    def _reading(self, takes: float) -> StoreReading:
+        """Take a reading whose request takes that long."""
+        sent = self.monotonic
+        self.monotonic += takes
+        self.database += timedelta(seconds=takes)
+        return StoreReading(now=self.database, sent=sent, received=self.monotonic)
+
     @property
     def may_close(self) -> bool:
-        return self.patience.may_close(self.monotonic)
+        return self.patience.expired_by() == self.database
 
 
-def test_a_new_reaper_closes_nobody_for_a_whole_lease() -> None:
+def test_a_new_reaper_closes_no_worker_for_a_whole_lease() -> None:
     reaper = Reaper()
 
     reaper.contact_each_second(11)
-    assert not reaper.may_close
+    assert reaper.patience.expired_by() is None
 
     reaper.contact_each_second(1)
     assert reaper.may_close
@@ -73,7 +85,7 @@ def a_patient_reaper() -> Reaper:
     return reaper
 
 
-def test_a_silence_of_a_third_of_a_lease_changes_nothing() -> None:
+def test_an_absence_of_a_third_of_a_lease_changes_nothing() -> None:
     reaper = a_patient_reaper()
 
     reaper.contact(4)
@@ -81,16 +93,67 @@ def test_a_silence_of_a_third_of_a_lease_changes_nothing() -> None:
     assert reaper.may_close
 
 
-def test_a_longer_silence_starts_a_whole_lease_of_patience() -> None:
+def test_after_a_longer_absence_what_had_expired_then_is_closed_half_a_lease_later() -> None:
     reaper = a_patient_reaper()
 
     reaper.contact(4.001)
+    seen = reaper.database
+    assert reaper.patience.expired_by() is None
+    reaper.contact(3)
+    reaper.contact(2)
+    assert reaper.patience.expired_by() is None
+    reaper.contact(1)
+    assert reaper.may_close
+    assert reaper.database > seen
 
-    assert not reaper.may_close
+
+def test_further_absences_do_not_put_it_off() -> None:
+    reaper = a_patient_reaper()
+
+    reaper.contact(5)
+    reaper.contact(1)
+    seen = reaper.database
+    reaper.contact(5)
+
+    assert reaper.patience.expired_by() == seen
+    reaper.contact_each_second(6)
+    assert reaper.may_close
+
+
+@pytest.mark.parametrize("away", ["failed", "slow"])
+def test_an_outage_of_more_than_a_third_of_a_lease_starts_a_whole_lease_of_patience(away: str) -> None:
+    reaper = a_patient_reaper()
+
+    if away == "failed":
+        reaper.fail(1)
+        reaper.fail(2)
+        reaper.contact(2.001)
+    else:
+        reaper.contact(1, takes=4.001)
+
+    assert reaper.patience.expired_by() is None
     reaper.contact_each_second(11)
-    assert not reaper.may_close
+    assert reaper.patience.expired_by() is None
     reaper.contact_each_second(1)
     assert reaper.may_close
+
+
+def test_a_statement_that_failed_for_a_moment_changes_nothing() -> None:
+    reaper = a_patient_reaper()
+
+    reaper.fail(1)
+    reaper.contact(1)
+
+    assert reaper.may_close
+
+
+def test_a_statement_that_took_long_may_hide_an_outage() -> None:
+    reaper = a_patient_reaper()
+
+    reaper.patience = reaper.patience.answered(sent=reaper.monotonic, received=reaper.monotonic + 4.001)
+    reaper.contact(4.5)
+
+    assert not reaper.may_close
 
 
 @pytest.mark.parametrize("jump", [1.01, -1.01, 3600.0, -86400.0])
@@ -99,7 +162,7 @@ def test_a_jump_of_the_databases_clock_starts_a_whole_lease_of_patience(jump: fl
 
     reaper.contact(1, 1 + jump)
 
-    assert not reaper.may_close
+    assert reaper.patience.expired_by() is None
     reaper.contact_each_second(12)
     assert reaper.may_close
 
@@ -111,6 +174,23 @@ def test_a_small_step_of_the_databases_clock_changes_nothing(drift: float) -> No
     reaper.contact(1, 1 + drift)
 
     assert reaper.may_close
+
+
+def test_small_steps_in_either_direction_are_no_jump_however_many() -> None:
+    reaper = a_patient_reaper()
+
+    for _ in range(10):
+        reaper.contact(1, 1.9)
+        assert reaper.may_close
+
+
+def test_a_jump_within_a_slow_reading_closes_no_worker() -> None:
+    reaper = a_patient_reaper()
+    sent, jumped = reaper.monotonic, reaper.database + timedelta(seconds=2.5)
+
+    reaper.patience = reaper.patience.observe(StoreReading(now=jumped, sent=sent, received=sent + 3))
+
+    assert reaper.patience.expired_by() == reaper.database
 
 
 def test_an_interruption_never_shortens_the_patience() -> None:
