@@ -1,16 +1,30 @@
 """What must hold after every run, whatever was done to the fleet. Pure: evidence in, violations out."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from math import inf
 
 from scheduler.adapters.grpc.client_views import JobView
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.state import FINAL_STATES, JobState
 from tests.chaos.diary import Did
+from tests.chaos.effects import (
+    attempts_run_their_payload,
+    ends_of_purges,
+    every_version_is_explained,
+    nothing_starts_early,
+    purged,
+    requeues_move_the_version,
+)
 from tests.chaos.evidence import Call, Evidence
+from tests.chaos.excused import broken_promises_of_excused, without_excused
+from tests.chaos.liveness import comes_to_rest, recovers_in_time
 from tests.chaos.overlaps import overlaps
+from tests.chaos.specs import GROUP
 
+SENT_AGAIN = 10
+"""How often one call that requeues many may have been sent until it was answered."""
 START_SECONDS = 30.0
 """A process that is asked to stop earlier may not have begun to listen for that: it just ends."""
 
@@ -30,22 +44,37 @@ def violations(evidence: Evidence) -> Sequence[str]:
         _versions_mean_one_state,
         _nothing_left_in_redis,
         _processes_live_on,
+        every_version_is_explained,
+        requeues_move_the_version,
+        attempts_run_their_payload,
+        nothing_starts_early,
+        comes_to_rest,
+        recovers_in_time,
         overlaps,
     )
-    return [f"{check.__name__.strip('_')}: {found}" for check in checks for found in check(evidence)]
+    judged = without_excused(evidence)
+    found = [f"{check.__name__.strip('_')}: {text}" for check in checks for text in check(judged)]
+    return [*found, *broken_promises_of_excused(evidence)]
 
 
 def _surprises(evidence: Evidence) -> Iterator[str]:
-    yield from evidence.records.surprises
+    yield from (surprise.text for surprise in evidence.records.surprises)
 
 
 def _every_acknowledged_job_is_final(evidence: Evidence) -> Iterator[str]:
+    purges = ends_of_purges(evidence)
     for ack in evidence.records.acks:
-        if ack.job_id not in evidence.jobs:
+        if ack.job_id not in evidence.jobs and not _sent_before(ack.job_id, purges, evidence):
             yield f"{ack.job_id} is lost"
     for job in evidence.jobs.values():
         if job.state not in FINAL_STATES:
             yield f"{job.job_id} is still {job.state}"
+
+
+def _sent_before(job_id: str, purges: Mapping[str, float], evidence: Evidence) -> bool:
+    """Return whether the job may be gone by a purge: one that was sent, or ended, after the last submit of it."""
+    last = max((ack.at for ack in evidence.records.acks if ack.job_id == job_id and ack.created), default=-inf)
+    return job_id in purges and purges[job_id] >= last
 
 
 def _final(evidence: Evidence) -> Iterator[JobView]:
@@ -55,7 +84,12 @@ def _final(evidence: Evidence) -> Iterator[JobView]:
 
 def _no_submit_created_twice(evidence: Evidence) -> Iterator[str]:
     created = Counter(ack.number for ack in evidence.records.acks if ack.created)
-    yield from (f"job {number} was created {times} times" for number, times in created.items() if times > 1)
+    lives = {spec.number: 1 for spec in evidence.specs}
+    for spec in evidence.specs:
+        lives[spec.number] += sum(call.job_id == str(spec.ids[0]) for call in evidence.records.purges)
+    for number, times in created.items():
+        if times > lives[number]:
+            yield f"job {number} was created {times} times"
     ids: dict[int, set[str]] = {}
     for ack in evidence.records.acks:
         ids.setdefault(ack.number, set()).add(ack.job_id)
@@ -95,7 +129,10 @@ def _ledger_agrees(evidence: Evidence) -> Iterator[str]:
     starts = Counter(entry.key for entry in evidence.ledger if entry.mark == "STARTED")
     yield from (f"attempt {key} was started {times} times" for key, times in starts.items() if times > 1)
     known = {(job_id, attempt.fence): attempt for job_id, attempts in evidence.attempts.items() for attempt in attempts}
-    yield from (f"attempt {key} ran and is not in the history" for key in starts.keys() - known.keys())
+    gone = ends_of_purges(evidence)
+    for entry in evidence.ledger:
+        if entry.mark == "STARTED" and entry.key not in known and entry.at > gone.get(entry.job_id, -inf):
+            yield f"attempt {entry.key} ran and is not in the history"
     judged = {AttemptOutcome.SUCCEEDED, AttemptOutcome.FAILED, AttemptOutcome.RETRY, AttemptOutcome.TIMED_OUT}
     for key, attempt in known.items():
         if attempt.outcome in judged and key not in starts:
@@ -107,6 +144,9 @@ def _ledger_agrees(evidence: Evidence) -> Iterator[str]:
 
 def _attempts_within_bounds(evidence: Evidence) -> Iterator[str]:
     requeues = Counter(call.job_id for call in evidence.records.requeues)
+    for spec in evidence.specs:
+        if spec.number // GROUP in evidence.records.requeued_groups:
+            requeues.update({str(job_id): SENT_AGAIN for job_id in spec.ids})
     for job in _final(evidence):
         burnt = sum(one.outcome is not AttemptOutcome.RELEASED for one in evidence.attempts[job.job_id])
         if job.attempts > job.max_attempts or burnt > job.max_attempts * (1 + requeues[job.job_id]):
@@ -116,9 +156,11 @@ def _attempts_within_bounds(evidence: Evidence) -> Iterator[str]:
 
 
 def _cancelled_stays_cancelled(evidence: Evidence) -> Iterator[str]:
+    gone = purged(evidence)
     for call in evidence.records.cancels:
         state = evidence.jobs[call.job_id].state if call.job_id in evidence.jobs else None
         requeued = any(_may_follow(call, requeue) for requeue in evidence.records.requeues)
+        requeued = requeued or call.job_id in gone
         if call.granted and state is not JobState.CANCELLED and not requeued:
             yield f"{call.job_id} was cancelled and is {state}"
     cancelled = {call.job_id for call in evidence.records.cancels}
@@ -132,10 +174,13 @@ def _may_follow(cancel: Call, requeue: Call) -> bool:
 
 
 def _watches_increase_and_end(evidence: Evidence) -> Iterator[str]:
+    gone = purged(evidence)
     for watch in evidence.records.watches:
         versions = [event.version for event in watch.events]
         if any(later <= earlier for earlier, later in pairwise(versions)):
             yield f"a watcher of {watch.job_id} saw the versions {versions}"
+        if watch.job_id in gone:
+            continue
         if not watch.ended:
             yield f"a watch of {watch.job_id} never ended"
         elif not watch.events or watch.events[-1].state not in FINAL_STATES:
@@ -149,7 +194,7 @@ def _versions_mean_one_state(evidence: Evidence) -> Iterator[str]:
     for watch in evidence.records.watches:
         for event in watch.events:
             seen.setdefault((watch.job_id, event.version), set()).add(event.state)
-            if event.version > evidence.jobs[watch.job_id].version:
+            if watch.job_id in evidence.jobs and event.version > evidence.jobs[watch.job_id].version:
                 yield f"{watch.job_id} is at {evidence.jobs[watch.job_id].version}, a watcher saw {event.version}"
     yield from (f"version {key} was seen as {states}" for key, states in seen.items() if len(states) > 1)
 

@@ -2,21 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from scheduler.adapters.grpc.client import SchedulerClient
 from scheduler.adapters.grpc.client_errors import ClientError
 from scheduler.adapters.grpc.client_views import SubmittedJob
+from scheduler.application.dead_letters import EndedFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
-from scheduler.domain.state import FINAL_STATES, JobState
-from tests.chaos.evidence import Ack, Call, Records, WatchRecord
-from tests.chaos.specs import JobSpec, Load, Order, OrderKind
+from scheduler.domain.state import FINAL_STATES, REQUEUEABLE_STATES, JobState
+from tests.chaos.evidence import Ack, Call, Records, Surprise, WatchRecord
+from tests.chaos.specs import GROUP, GROUP_LABEL, LABEL, NUMBER_LABEL, JobSpec, Load, Order, OrderKind
 
 T = TypeVar("T")
 OUTAGES = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
-REFUSALS = frozenset({"NOT_FOUND", "FAILED_PRECONDITION", "ABORTED"})
+REFUSALS = frozenset({"ALREADY_EXISTS", "NOT_FOUND", "FAILED_PRECONDITION", "ABORTED"})
+RESUBMITTED = "submitted after a purge"
 """What a cancel or requeue of a job that is not there yet, or has moved on, may be told."""
 PAUSE_SECONDS = 0.3
 
@@ -34,9 +37,11 @@ class Clients:
         self.records = Records()
         self.answered = 0
         """How many orders are done."""
+        self.epoch = datetime.now(UTC)
 
     async def follow(self, began: float) -> None:
         """Carry out all orders at their times; returns when each has its answer and each watch has ended."""
+        self.epoch = datetime.now(UTC)
         async with asyncio.TaskGroup() as group:
             for order in self._load.orders:
                 await asyncio.sleep(max(0.0, began + order.at - time.monotonic()))
@@ -45,35 +50,41 @@ class Clients:
     async def _obey(self, order: Order) -> None:
         specs = [self._load.specs[number] for number in order.jobs]
         try:
-            match order.kind:
-                case OrderKind.SUBMIT:
-                    await self._submit(specs[0], order.turn)
-                case OrderKind.SUBMIT_BATCH:
-                    await self._submit_batch(specs, order.turn)
-                case OrderKind.CANCEL:
-                    await self._cancel(self._id_of(specs[0]))
-                case OrderKind.REQUEUE:
-                    await self._requeue(self._id_of(specs[0]))
-                case OrderKind.WATCH:
-                    await self._watch(self._id_of(specs[0]), order.leave_after)
+            await self._call(order, specs)
         except Refused:
             pass
         except ClientError as error:
-            self.records.surprises.append(f"{order.kind} of {order.jobs}: {error}")
+            self.records.surprises.append(Surprise(numbers=order.jobs, text=f"{order.kind} of {order.jobs}: {error}"))
         self.answered += 1
 
+    async def _call(self, order: Order, specs: Sequence[JobSpec]) -> None:
+        first, job_id = specs[0], self._id_of(specs[0])
+        acts: Mapping[OrderKind, Callable[[], Awaitable[None]]] = {
+            OrderKind.SUBMIT: lambda: self._submit(first, order.turn),
+            OrderKind.SUBMIT_BATCH: lambda: self._submit_batch(specs, order.turn),
+            OrderKind.CANCEL: lambda: self._cancel(job_id),
+            OrderKind.REQUEUE: lambda: self._requeue(first, job_id, order.kind),
+            OrderKind.REQUEUE_MARKED: lambda: self._requeue(first, job_id, order.kind),
+            OrderKind.REQUEUE_STALE: lambda: self._requeue(first, job_id, order.kind),
+            OrderKind.REQUEUE_MANY: lambda: self._requeue_many(specs),
+            OrderKind.PURGE: lambda: self._purge(first),
+            OrderKind.RESUBMIT: lambda: self._resubmit(first),
+            OrderKind.WATCH: lambda: self._watch(job_id, order.leave_after),
+        }
+        await acts[order.kind]()
+
     async def _submit(self, spec: JobSpec, turn: int) -> None:
-        self._acknowledged(
-            [spec], [await _until_told(lambda: self._client.submit(spec.submission, job_id=spec.ids[turn]))]
-        )
+        submission = spec.submission_at(self.epoch)
+        self._acknowledged([spec], [await _until_told(lambda: self._client.submit(submission, job_id=spec.ids[turn]))])
 
     async def _submit_batch(self, specs: Sequence[JobSpec], turn: int) -> None:
-        commands = [SubmitCommand(submission=spec.submission, job_id=spec.ids[turn]) for spec in specs]
+        commands = [SubmitCommand(submission=spec.submission_at(self.epoch), job_id=spec.ids[turn]) for spec in specs]
         self._acknowledged(specs, await _until_told(lambda: self._client.submit_many(commands)))
 
     def _acknowledged(self, specs: Sequence[JobSpec], jobs: Sequence[SubmittedJob]) -> None:
         for spec, job in zip(specs, jobs, strict=True):
-            self.records.acks.append(Ack(number=spec.number, job_id=job.job_id, created=job.created))
+            ack = Ack(number=spec.number, job_id=job.job_id, created=job.created, at=time.monotonic())
+            self.records.acks.append(ack)
 
     def _id_of(self, spec: JobSpec) -> str:
         """Return the id that was acknowledged, or the one that was asked for."""
@@ -86,13 +97,44 @@ class Clients:
         call.granted = await _until_told(lambda: self._client.cancel(job_id))
         call.done_at = time.monotonic()
 
-    async def _requeue(self, job_id: str) -> None:
+    async def _requeue(self, spec: JobSpec, job_id: str, kind: OrderKind) -> None:
         job = await _until_told(lambda: self._client.get(job_id))
-        if job.state in FINAL_STATES - {JobState.SUCCEEDED}:
-            call = Call(job_id=job_id, sent_at=time.monotonic())
-            self.records.requeues.append(call)
-            await _until_told(lambda: self._client.requeue(job_id, expected_version=job.version))
-            call.done_at, call.granted = time.monotonic(), True
+        if job.state not in REQUEUEABLE_STATES:
+            return
+        call = Call(job_id=job_id, sent_at=time.monotonic(), expected_version=job.version)
+        payload = ""
+        if kind is OrderKind.REQUEUE_MARKED:
+            call.mark = f"requeued at {job.version}"
+            payload = spec.marked(call.mark).payload or ""
+        if kind is OrderKind.REQUEUE_STALE:
+            call.expected_version, call.is_stale = job.version - 1, True
+        self.records.requeues.append(call)
+        version = call.expected_version
+        told = await _until_told(lambda: self._client.requeue(job_id, payload=payload, expected_version=version))
+        call.done_at, call.granted, call.version = time.monotonic(), True, told.version
+
+    async def _requeue_many(self, specs: Sequence[JobSpec]) -> None:
+        group = specs[0].number // GROUP
+        labels = {LABEL: specs[0].submission.labels[LABEL], GROUP_LABEL: str(group)}
+        self.records.requeued_groups.add(group)
+        chosen = EndedFilter(states=frozenset({JobState.FAILED, JobState.DEADLETTER}), labels=labels)
+        await _until_told(lambda: self._client.requeue_jobs(chosen))
+
+    async def _purge(self, spec: JobSpec) -> None:
+        call = Call(job_id=str(spec.ids[0]), sent_at=time.monotonic())
+        self.records.purges.append(call)
+        labels = {LABEL: spec.submission.labels[LABEL], NUMBER_LABEL: str(spec.number)}
+        chosen = EndedFilter(states=FINAL_STATES, labels=labels)
+        await _until_told(lambda: self._client.purge_jobs(chosen))
+        call.done_at, call.granted = time.monotonic(), True
+
+    async def _resubmit(self, spec: JobSpec) -> None:
+        """Submit another job under the id: refused where the first was not purged."""
+        submission = spec.marked(RESUBMITTED)
+        job = await _until_told(lambda: self._client.submit(submission, job_id=spec.ids[0]))
+        at = time.monotonic()
+        ack = Ack(number=spec.number, job_id=job.job_id, created=job.created, at=at, mark=RESUBMITTED)
+        self.records.acks.append(ack)
 
     async def _watch(self, job_id: str, leave_after: float) -> None:
         record = WatchRecord(job_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import http
+import shutil
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +18,17 @@ from scheduler.adapters.embedded.ports import free_port
 from scheduler.entrypoints.children import Child
 from tests.acceptance.operations import get
 from tests.chaos.diary import Diary
+from tests.chaos.failover import FailOver, PostgresFailover, ValkeyFailover
 from tests.chaos.network import HOST, Link, Network
 from tests.chaos.part import Part
+from tests.chaos.shortage import SmallDisk
 from tests.support.pgbouncer import PgBouncer
 
 LEASE_SECONDS = 4
 GRACE_SECONDS = 2
 READY_SECONDS = 60.0
+_LITTLE_LOG = {"max_wal_size": "128MB", "min_wal_size": "48MB"}
+"""The disk is small."""
 ROOT = Path(__file__).parents[2]
 WORKER_MODULE = "tests.chaos.worker_main"
 
@@ -31,8 +36,10 @@ WORKER_MODULE = "tests.chaos.worker_main"
 class Fleet:
     """Starts with both servers and no process; `add` makes processes, which the caller starts."""
 
-    def __init__(self, directory: Path, *, pooled: Collection[str] = (), **environment: str | int) -> None:
-        """Take the names of those that reach PostgreSQL through a pooler."""
+    def __init__(
+        self, directory: Path, *, pooled: Collection[str] = (), small_disk: bool = False, **environment: str | int
+    ) -> None:
+        """Take the names of those that reach PostgreSQL through a pooler, and whether its disk should be small."""
         self.directory = directory
         self.ledger = directory / "ledger"
         self.logs = directory / "logs"
@@ -40,11 +47,17 @@ class Fleet:
             path.mkdir(parents=True, exist_ok=True)
         self.diary = Diary(directory / "diary.log")
         self.network = Network()
-        self.postgres = EmbeddedPostgres(directory / "postgres")
+        self.disk = SmallDisk(directory / "disk", wanted=small_disk)
+        self.postgres = EmbeddedPostgres(self.disk.path / "postgres", settings=_LITTLE_LOG)
         self.valkey = EmbeddedValkey(directory / "valkey")
+        self.fail_overs: list[FailOver] = []
+        self._sql_fail_over: PostgresFailover | None = None
+        self._redis_fail_over: ValkeyFailover | None = None
         self.parts: dict[str, Part] = {}
         self._pooled = pooled
         self._pooler: PgBouncer | None = None
+        self._pooler_way: Link | None = None
+        """From the pooler to PostgreSQL."""
         self._environment: dict[str, str | int] = {
             "PYTHONPATH": str(ROOT),
             "LEASE_SECONDS": LEASE_SECONDS,
@@ -59,10 +72,13 @@ class Fleet:
     def __enter__(self) -> Self:
         with ExitStack() as opened:
             opened.enter_context(self.network)
-            opened.enter_context(self.postgres)
-            opened.enter_context(self.valkey)
+            opened.enter_context(self.disk)
+            opened.callback(self._stop_servers)
+            self.postgres.start()
+            self.valkey.start()
             if self._pooled:
-                self._pooler = opened.enter_context(PgBouncer(self.postgres.url))
+                self._pooler_way = self._link(self.postgres.port)
+                self._pooler = opened.enter_context(PgBouncer(_behind(self.postgres.url, self._pooler_way)))
             opened.callback(self.stop_parts)
             asyncio.run(Migrator(StoreSettings(url=self.postgres.url)).migrate())
             self._open = opened.pop_all()
@@ -124,6 +140,44 @@ class Fleet:
         """Where all api processes listen, as one gRPC target."""
         ports = [part.child.environment["GRPC_PORT"] for part in self.parts.values() if part.child.arguments == ["api"]]
         return "ipv4:" + ",".join(f"{HOST}:{port}" for port in ports)
+
+    def fail_over_sql(self, lag: float) -> None:
+        """End PostgreSQL, which has a standby that knows nothing of its last moments."""
+        directory = self.disk.path / f"standby-{len(self.fail_overs)}"
+        self._sql_fail_over = PostgresFailover(self.postgres, directory, self.network)
+        self._sql_fail_over.follow()
+        self._sql_fail_over.end_primary(lag)
+
+    def promote_sql(self) -> None:
+        """Let the standby serve in its stead."""
+        assert self._sql_fail_over is not None
+        self.fail_overs.append(self._sql_fail_over.promote())
+        shutil.rmtree(self.postgres.data_dir)
+        self.postgres = self._sql_fail_over.standby
+        direct = [part.sql for part in self.parts.values() if part.name not in self._pooled]
+        for way in (*direct, *filter(None, [self._pooler_way])):
+            way.redirect(self.postgres.port)
+
+    def fail_over_redis(self, lag: float) -> None:
+        """End Valkey, which has a replica that knows nothing of its last moments."""
+        directory = self.directory / f"replica-{time.monotonic_ns()}"
+        self._redis_fail_over = ValkeyFailover(self.valkey, directory, self.network)
+        self._redis_fail_over.follow()
+        self._redis_fail_over.end_primary(lag)
+
+    def promote_redis(self) -> None:
+        """Let the replica serve in its stead."""
+        assert self._redis_fail_over is not None
+        self._redis_fail_over.promote()
+        self.valkey = self._redis_fail_over.replica
+        for part in self.parts.values():
+            part.redis.redirect(self.valkey.port)
+
+    def _stop_servers(self) -> None:
+        self.disk.free()
+        self.valkey.stop()
+        self.postgres.stop()
+        shutil.copy(self.postgres.log, self.logs)
 
     def _link(self, port: int) -> Link:
         return self.network.link(port)

@@ -40,6 +40,8 @@ class Behaviour:
     """Ask for this delay when failing."""
     die_attempts: int = 0
     """Kill the process while the attempt's number is at most this."""
+    mark: str = ""
+    """Tells this payload from the job's others; the result repeats it."""
 
     @classmethod
     def read(cls, payload: str | None) -> Self:
@@ -56,7 +58,7 @@ class ChaosHandler(Handler):
 
     async def run(self, payload: str | None, context: JobContext) -> str | None:
         behaviour = Behaviour.read(payload)
-        self._note(Mark.STARTED, context)
+        self._note(Mark.STARTED, context, behaviour.mark)
         try:
             await self._work(behaviour, context)
         except asyncio.CancelledError:
@@ -68,7 +70,8 @@ class ChaosHandler(Handler):
             self._note(Mark.ENDED, context, type(error).__name__)
             raise
         self._note(Mark.ENDED, context, SUCCESS)
-        return json.dumps({"fence": context.attempt_id.fence, "worker": str(context.worker_id)})
+        fields = {"fence": context.attempt_id.fence, "worker": str(context.worker_id), "mark": behaviour.mark}
+        return json.dumps(fields)
 
     async def _work(self, behaviour: Behaviour, context: JobContext) -> None:
         await asyncio.sleep(behaviour.seconds)

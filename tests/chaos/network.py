@@ -42,6 +42,10 @@ class Link:
     def heal(self) -> None:
         self.do(FaultProxy.heal)
 
+    def redirect(self, port: int) -> None:
+        """Lead to another server from now on."""
+        self.do(lambda proxy: proxy.redirect(port))
+
 
 class Network:
     """All links of a fleet."""

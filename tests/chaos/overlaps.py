@@ -7,6 +7,7 @@ from math import inf
 
 from scheduler.domain.attempt import AttemptOutcome
 from tests.chaos.diary import Did, Happening
+from tests.chaos.effects import purged
 from tests.chaos.evidence import Evidence
 from tests.chaos.ledger import Entry, Mark
 
@@ -14,6 +15,7 @@ _DEATHS = frozenset({Did.KILLED, Did.STOPPED, Did.ENDED, Did.NOT_STARTED})
 _STOPPED = frozenset({AttemptOutcome.RELEASED, AttemptOutcome.TIMED_OUT})
 LATE_SECONDS = 3.0
 """What a process that stood still may need until its handlers have stopped."""
+RENEWALS_A_LEASE = 3
 SLACK_SECONDS = 0.5
 """What a handler that is told to stop may need until it notes that it did."""
 
@@ -29,17 +31,41 @@ class Run:
 
 def overlaps(evidence: Evidence) -> Iterator[str]:
     """Find attempts that ran while a later one of the same job had begun."""
-    leases, standstills = _Leases(evidence), _Standstills(evidence)
+    leases, standstills, gone = _Leases(evidence), _Standstills(evidence), purged(evidence)
     outcomes = {(job_id, one.fence): one.outcome for job_id, many in evidence.attempts.items() for one in many}
     for earlier, later in _overlapping(_runs(evidence)):
         begin = later.start.at
         outcome = outcomes.get(earlier.start.key)
-        if outcome is AttemptOutcome.CANCELLED or (outcome in _STOPPED and not earlier.is_cooperative):
+        if outcome in _STOPPED and not earlier.is_cooperative:
             continue  # told to stop, and the job's later life does not wait for that
+        if outcome is AttemptOutcome.CANCELLED or earlier.start.job_id in gone:
+            if earlier.is_cooperative and not standstills.any_before(earlier.end, earlier.start.pid):
+                yield from _after_cancel(earlier, later, evidence)
+            continue
         if leases.valid_until(earlier.start, begin) > begin:
             yield f"{later.start.key} began while {earlier.start.key} ran under a valid lease"
         elif earlier.is_cooperative and not standstills.any_before(begin, earlier.start.pid):
             yield f"{later.start.key} began while {earlier.start.key} ran on past its lease"
+
+
+def _after_cancel(earlier: Run, later: Run, evidence: Evidence) -> Iterator[str]:
+    """The first renewal that is sent after a cancel tells the worker of it, or its lease ends."""
+    calls = (call for call in evidence.records.cancels if call.job_id == earlier.start.job_id and call.granted)
+    known = max((call.done_at or inf for call in calls if call.sent_at <= later.start.at), default=inf)
+    if known > later.start.at:
+        return
+    renewals = [
+        (entry.at, float(entry.detail))
+        for entry in evidence.ledger
+        if entry.mark is Mark.RENEWED and entry.worker_id == earlier.start.worker_id
+    ]
+    told = min((at for at, _ in renewals if at >= known), default=inf)
+    lease_end = max((at + lease for at, lease in renewals if at < known), default=-inf)
+    interval = max((lease for _, lease in renewals), default=0.0) / RENEWALS_A_LEASE
+    bound = max(known, min(told + interval, lease_end)) + SLACK_SECONDS
+    if earlier.end > bound:
+        late = earlier.end - bound
+        yield f"{earlier.start.key} ran beside {later.start.key}, {late:.1f} s longer than a cancel takes"
 
 
 def _runs(evidence: Evidence) -> Sequence[Run]:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from scheduler.adapters.grpc.client import SchedulerClient
 from scheduler.adapters.grpc.client_errors import ClientError
 from scheduler.adapters.grpc.client_views import AttemptView, JobView
@@ -16,7 +18,7 @@ from scheduler.domain.state import FINAL_STATES, JobState
 from tests.chaos.checks import violations
 from tests.chaos.clients import Clients
 from tests.chaos.diary import Did
-from tests.chaos.evidence import Evidence
+from tests.chaos.evidence import Evidence, Probe
 from tests.chaos.faults import Nemesis
 from tests.chaos.fleet import Fleet, await_all_ready
 from tests.chaos.ledger import read_ledgers
@@ -25,6 +27,7 @@ from tests.chaos.specs import LABEL
 from tests.chaos.tamper import Tamper
 
 SLOTS = 20
+PROBE_SECONDS = 0.5
 STILL_SECONDS = 60.0
 """A healed fleet in which so long no job ends and no call is answered will not come to rest by itself."""
 THREADS = 16
@@ -47,20 +50,22 @@ def chaos(
     """
     plan = draw_plan(seed, seconds)
     (directory / "plan.log").write_text("\n".join(map(str, plan.faults)) + "\n")
-    with Fleet(directory, pooled=pooled, DB_ISOLATION=isolation, WORKER_POOL_SIZE=SLOTS) as fleet:
-        evidence, quiet_after = asyncio.run(_run(fleet, plan))
+    with Fleet(directory, pooled=pooled, small_disk=True, DB_ISOLATION=isolation, WORKER_POOL_SIZE=SLOTS) as fleet:
+        evidence = asyncio.run(_run(fleet, plan))
     found = violations(evidence)
-    summary = _summary(plan, evidence, quiet_after)
+    summary = _summary(plan, evidence)
     (directory / "verdict.log").write_text("\n".join([summary, *found]) + "\n")
     return Verdict(violations=found, summary=summary)
 
 
-async def _run(fleet: Fleet, plan: Plan) -> tuple[Evidence, float]:
+async def _run(fleet: Fleet, plan: Plan) -> Evidence:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     _populate(fleet)
     await asyncio.to_thread(await_all_ready, list(fleet.parts.values()))
     async with SchedulerClient(fleet.address) as client, asyncio.TaskGroup() as group:
         supervisor = group.create_task(_supervise(fleet))
+        probes: list[Probe] = []
+        probing = group.create_task(_probe(fleet, probes))
         clients = Clients(client, plan.load)
         began = time.monotonic()
         fleet.diary.began = began
@@ -72,7 +77,8 @@ async def _run(fleet: Fleet, plan: Plan) -> tuple[Evidence, float]:
         jobs, attempts = await _collect(client, f"seed-{plan.seed}")
         left = await _within(lambda: asyncio.to_thread(Tamper(fleet).members), lambda members: not members)
         supervisor.cancel()
-    evidence = Evidence(
+        probing.cancel()
+    return Evidence(
         specs=plan.load.specs,
         records=clients.records,
         jobs=jobs,
@@ -80,8 +86,12 @@ async def _run(fleet: Fleet, plan: Plan) -> tuple[Evidence, float]:
         ledger=read_ledgers(fleet.ledger),
         happenings=fleet.diary.happenings,
         left_in_redis=left,
+        fail_overs=fleet.fail_overs,
+        began=began,
+        epoch=clients.epoch,
+        probes=probes,
+        quiet_after=quiet_after,
     )
-    return evidence, quiet_after
 
 
 def _populate(fleet: Fleet) -> None:
@@ -100,6 +110,28 @@ async def _supervise(fleet: Fleet) -> None:
             for part in fleet.parts.values():
                 await asyncio.to_thread(part.restart_if_dead)
             await asyncio.sleep(0.5)
+
+
+async def _probe(fleet: Fleet, probes: list[Probe]) -> None:
+    """Measure what a statement takes, past all proxies."""
+    with suppress(asyncio.CancelledError):
+        while True:
+            sent = time.monotonic()
+            answered = await asyncio.to_thread(_answers, fleet.postgres.url)
+            took = time.monotonic() - sent
+            probes.append(Probe(at=sent, seconds=took if answered else None))
+            await asyncio.sleep(PROBE_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    """Update no row, and so meet every lock that a recovery would."""
+    try:
+        with psycopg.connect(url, connect_timeout=2) as connection:
+            connection.execute("SET statement_timeout = '2s'")
+            connection.execute("UPDATE jobs SET version = version WHERE id IS NULL")
+    except psycopg.Error:
+        return False
+    return True
 
 
 async def _walk(lane: Sequence[Fault], nemesis: Nemesis, began: float) -> None:
@@ -163,7 +195,7 @@ async def _within(
     return found
 
 
-def _summary(plan: Plan, evidence: Evidence, quiet_after: float) -> str:
+def _summary(plan: Plan, evidence: Evidence) -> str:
     states = {state.value: sum(job.state is state for job in evidence.jobs.values()) for state in FINAL_STATES}
     starts = sum(entry.mark == "STARTED" for entry in evidence.ledger)
     losses = sum(one.outcome == "LOST" for many in evidence.attempts.values() for one in many)
@@ -171,5 +203,6 @@ def _summary(plan: Plan, evidence: Evidence, quiet_after: float) -> str:
         f"seed {plan.seed}, {plan.seconds:g} s, {len(plan.faults)} faults: {len(evidence.records.acks)} submits "
         f"acknowledged, {len(evidence.jobs)} jobs {states}, {starts} handlers started, {losses} attempts lost, "
         f"{len(evidence.records.cancels)} cancels, {len(evidence.records.requeues)} requeues, "
-        f"{len(evidence.records.watches)} watches; quiet {quiet_after:.1f} s after healing"
+        f"{len(evidence.records.watches)} watches, "
+        f"{len(evidence.fail_overs)} fail-overs; quiet {evidence.quiet_after:.1f} s after healing"
     )

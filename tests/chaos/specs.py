@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
 from uuid import UUID
@@ -15,6 +15,9 @@ from scheduler.domain.submission import Submission
 from tests.chaos.handler import CHAOS_WORK, Behaviour
 
 LABEL = "chaos"
+GROUP_LABEL, NUMBER_LABEL = "group", "number"
+GROUP = 20
+"""So many jobs, one after the other, are requeued by one call."""
 QUICK_RETRIES = RetryPolicy(initial=timedelta(milliseconds=200), max_backoff=timedelta(seconds=1))
 
 
@@ -26,6 +29,8 @@ class JobSpec:
     submission: Submission
     ids: Sequence[JobId]
     behaviour: Behaviour
+    run_after: float = 0.0
+    """Seconds from the beginning before which it must not start."""
 
     @property
     def key(self) -> str | None:
@@ -36,12 +41,27 @@ class JobSpec:
         """Tell whether its handler stops when it is told to."""
         return not (self.behaviour.block or self.behaviour.swallow)
 
+    def submission_at(self, began: datetime) -> Submission:
+        """Return what to submit in a run that began then: the same each time."""
+        if not self.run_after:
+            return self.submission
+        return replace(self.submission, run_at=began + timedelta(seconds=self.run_after))
+
+    def marked(self, mark: str) -> Submission:
+        """Return another submission under the same id."""
+        return replace(self.submission, payload=_payload(replace(self.behaviour, mark=mark)))
+
 
 class OrderKind(StrEnum):
     SUBMIT = "submit"
     SUBMIT_BATCH = "submit batch"
     CANCEL = "cancel"
     REQUEUE = "requeue"
+    REQUEUE_MARKED = "requeue with a payload"
+    REQUEUE_STALE = "requeue a version that has passed"
+    REQUEUE_MANY = "requeue many"
+    PURGE = "purge"
+    RESUBMIT = "submit after a purge"
     WATCH = "watch"
 
 
@@ -66,9 +86,10 @@ class Load:
 
 def draw_load(random: Random, *, seconds: float, jobs_per_second: float, run: str) -> Load:
     """Draw jobs that arrive evenly, singly and in batches, and what else is asked about them."""
-    count = int(seconds * jobs_per_second)
-    specs = [_draw_spec(random, number, run) for number in range(count)]
-    orders = [order for first in _firsts(random, count) for order in _about(random, first, seconds / max(1, count))]
+    count, step = int(seconds * jobs_per_second), 1 / jobs_per_second
+    specs = [_draw_spec(random, number, run, step) for number in range(count)]
+    orders = [order for first in _firsts(random, count) for order in _about(random, first, step)]
+    orders += _about_groups(random, count, step)
     return Load(specs=specs, orders=sorted(orders, key=lambda order: (order.at, order.kind, tuple(order.jobs))))
 
 
@@ -79,6 +100,13 @@ def _firsts(random: Random, count: int) -> Iterator[Sequence[int]]:
         size = random.choice((1, 1, 1, 1, 5, 15))
         yield range(number, min(count, number + size))
         number += size
+
+
+def _about_groups(random: Random, count: int, step: float) -> Iterator[Order]:
+    for first in range(0, count, GROUP):
+        if random.random() < 0.15:
+            at = (first + GROUP) * step + random.uniform(0, 5)
+            yield Order(at=at, kind=OrderKind.REQUEUE_MANY, jobs=range(first, min(count, first + GROUP)))
 
 
 def _about(random: Random, numbers: Sequence[int], step: float) -> Iterator[Order]:
@@ -101,20 +129,25 @@ def _later(random: Random, number: int, at: float) -> Iterator[Order]:
     if cancelled := random.random() < 0.12:
         yield Order(at=cancelled_at, kind=OrderKind.CANCEL, jobs=[number])
     if random.random() < (0.4 if cancelled else 0.1):
-        yield Order(at=cancelled_at + random.uniform(0, 3), kind=OrderKind.REQUEUE, jobs=[number])
+        kinds = (OrderKind.REQUEUE, OrderKind.REQUEUE, OrderKind.REQUEUE_MARKED, OrderKind.REQUEUE_STALE)
+        yield Order(at=cancelled_at + random.uniform(0, 3), kind=random.choice(kinds), jobs=[number])
 
 
-def _draw_spec(random: Random, number: int, run: str) -> JobSpec:
+def _payload(behaviour: Behaviour) -> str:
+    return json.dumps({name: value for name, value in asdict(behaviour).items() if value})
+
+
+def _draw_spec(random: Random, number: int, run: str, step: float) -> JobSpec:
     behaviour = _draw_behaviour(random)
     submission = Submission(
         type=CHAOS_WORK,
         priority=random.choice(tuple(Priority)),
-        payload=json.dumps({name: value for name, value in asdict(behaviour).items() if value}),
+        payload=_payload(behaviour),
         idempotency_key=f"{run}-{number}" if random.random() < 0.3 else None,
         max_attempts=random.choice((1, 2, 3, 3, 5)),
         timeout=timedelta(seconds=random.choice((1.5, 20, 20, 20))),
         retry_policy=QUICK_RETRIES,
-        labels={LABEL: run},
+        labels={LABEL: run, GROUP_LABEL: str(number // GROUP), NUMBER_LABEL: str(number)},
     )
     ids = [JobId(UUID(int=random.getrandbits(128), version=4)) for _ in range(2)]
     return JobSpec(
@@ -122,6 +155,7 @@ def _draw_spec(random: Random, number: int, run: str) -> JobSpec:
         submission=submission,
         ids=ids if submission.idempotency_key else ids[:1] * 2,
         behaviour=behaviour,
+        run_after=number * step + random.uniform(0.5, 4) if random.random() < 0.1 else 0.0,
     )
 
 

@@ -8,7 +8,7 @@ from tests.chaos.plan import FaultKind, draw_plan
 from tests.chaos.run import chaos
 from tests.support.pgbouncer import MISSING
 
-SEED = 4
+SEED = 16
 SECONDS = 25.0
 POOLED = ("api-2", "worker-2", "worker-3", "reaper-2")
 """Behind PgBouncer where it is installed; the others connect to PostgreSQL, as in a fleet on its way to a pooler."""

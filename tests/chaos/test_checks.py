@@ -1,121 +1,24 @@
 """The checker finds every violation that it is there for: a run of evidence that is true, bent in one place."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from random import Random
+from dataclasses import replace
 
 import pytest
 
-from scheduler.adapters.grpc.client_views import AttemptView, EventView, JobView
 from scheduler.domain.attempt import AttemptOutcome
-from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
 from tests.chaos.checks import violations
 from tests.chaos.diary import Did, Happening
-from tests.chaos.evidence import Ack, Call, Evidence, Records, WatchRecord
-from tests.chaos.handler import SUCCESS
-from tests.chaos.ledger import Entry, Mark
-from tests.chaos.specs import JobSpec, draw_load
-
-NOW = datetime(2026, 3, 4, tzinfo=UTC)
-FIRST, SECOND = "first-worker", "second-worker"
-LEASE = 4.0
-
-
-def _entry(mark: Mark, at: float, *, fence: int = 2, worker: str = FIRST, detail: str = "") -> Entry:
-    pid = 1 if worker == FIRST else 2
-    return Entry(mark=mark, at=at, pid=pid, worker_id=worker, job_id=JOB, fence=fence, attempt=1, detail=detail)
-
-
-def _renewed(at: float, worker: str = FIRST) -> Entry:
-    return Entry(mark=Mark.RENEWED, at=at, pid=0, worker_id=worker, detail=f"{LEASE:g}")
-
-
-def _attempt(fence: int, outcome: AttemptOutcome | None, worker: str = FIRST) -> AttemptView:
-    return AttemptView(
-        fence=fence, number=1, worker_id=worker, started_at=NOW, finished_at=NOW, outcome=outcome, error=""
-    )
-
-
-def _event(version: int, state: JobState) -> EventView:
-    return EventView(job_id=JOB, state=state, message="", at=NOW, attempts=1, version=version, last_error="")
-
-
-def _spec() -> JobSpec:
-    """Draw one whose handler stops when it is told to."""
-    specs = draw_load(Random(1), seconds=20, jobs_per_second=5, run="test").specs
-    return next(spec for spec in specs if spec.is_cooperative and spec.key is not None)
-
-
-SPEC = _spec()
-JOB, OTHER = (str(job_id) for job_id in SPEC.ids)
-
-
-@dataclass(slots=True)
-class World:
-    """One job that was lost once and then succeeded, and all that was seen of it."""
-
-    job: JobView
-    attempts: list[AttemptView]
-    ledger: list[Entry]
-    records: Records
-    happenings: list[Happening] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-
-    @classmethod
-    def true(cls) -> "World":
-        watch = WatchRecord(JOB, [_event(1, JobState.QUEUED), _event(5, JobState.SUCCEEDED)], ended=True)
-        return cls(
-            job=JobView(
-                job_id=JOB,
-                state=JobState.SUCCEEDED,
-                type="",
-                priority=Priority.DEFAULT,
-                attempts=2,
-                max_attempts=2,
-                losses=1,
-                version=5,
-                last_error="",
-                worker_id=SECOND,
-                labels={},
-                created_at=NOW,
-                updated_at=NOW,
-                run_at=NOW,
-                started_at=NOW,
-                finished_at=NOW,
-                payload=None,
-                result=f'{{"fence": 4, "worker": "{SECOND}"}}',
-            ),
-            attempts=[_attempt(2, AttemptOutcome.LOST), _attempt(4, AttemptOutcome.SUCCEEDED, SECOND)],
-            ledger=[
-                _renewed(0.0),
-                _entry(Mark.STARTED, 1.0),
-                _entry(Mark.CANCELLED, 3.0),
-                _renewed(5.0, SECOND),
-                _entry(Mark.STARTED, 6.0, fence=4, worker=SECOND),
-                _entry(Mark.ENDED, 7.0, fence=4, worker=SECOND, detail=SUCCESS),
-            ],
-            records=Records(acks=[Ack(number=SPEC.number, job_id=JOB, created=True)], watches=[watch]),
-        )
-
-    def evidence(self) -> Evidence:
-        return Evidence(
-            specs=[SPEC],
-            records=self.records,
-            jobs={self.job.job_id: self.job},
-            attempts={self.job.job_id: self.attempts},
-            ledger=self.ledger,
-            happenings=self.happenings,
-            left_in_redis=self.left,
-        )
+from tests.chaos.evidence import Ack, Call, Surprise
+from tests.chaos.ledger import Mark
+from tests.chaos.true_run import FIRST, JOB, OTHER, SECOND, SPEC, World, an_attempt, an_entry, an_event, renewed
 
 
 def _run_on(world: World, renewed_at: float | None = None) -> None:
     """Let the first handler end after the second one began, perhaps under a renewed lease."""
-    world.ledger[2] = _entry(Mark.ENDED, 6.8)
+    world.ledger[2] = an_entry(Mark.ENDED, 6.8)
     if renewed_at is not None:
-        world.ledger.append(_renewed(renewed_at))
+        world.ledger.append(renewed(renewed_at))
 
 
 def _lost(world: World) -> None:
@@ -131,7 +34,7 @@ def _created_twice(world: World) -> None:
 
 
 def _second_result(world: World) -> None:
-    world.attempts[0] = _attempt(2, AttemptOutcome.SUCCEEDED)
+    world.attempts[0] = an_attempt(2, AttemptOutcome.SUCCEEDED)
 
 
 def _zombie_result(world: World) -> None:
@@ -139,27 +42,27 @@ def _zombie_result(world: World) -> None:
 
 
 def _fence_twice(world: World) -> None:
-    world.attempts.append(_attempt(2, AttemptOutcome.LOST))
+    world.attempts.append(an_attempt(2, AttemptOutcome.LOST))
 
 
 def _open_history(world: World) -> None:
-    world.attempts[0] = _attempt(2, None)
+    world.attempts[0] = an_attempt(2, None)
 
 
 def _started_twice(world: World) -> None:
-    world.ledger.append(_entry(Mark.STARTED, 6.5, fence=4, worker=SECOND))
+    world.ledger.append(an_entry(Mark.STARTED, 6.5, fence=4, worker=SECOND))
 
 
 def _ran_unrecorded(world: World) -> None:
-    world.ledger += [_entry(Mark.STARTED, 9.0, fence=9), _entry(Mark.ENDED, 9.1, fence=9)]
+    world.ledger += [an_entry(Mark.STARTED, 9.0, fence=9), an_entry(Mark.ENDED, 9.1, fence=9)]
 
 
 def _never_ran(world: World) -> None:
-    world.attempts[0] = _attempt(3, AttemptOutcome.RETRY)
+    world.attempts[0] = an_attempt(3, AttemptOutcome.RETRY)
 
 
 def _ran_elsewhere(world: World) -> None:
-    world.attempts[0] = _attempt(2, AttemptOutcome.LOST, SECOND)
+    world.attempts[0] = an_attempt(2, AttemptOutcome.LOST, SECOND)
 
 
 def _too_many(world: World) -> None:
@@ -179,7 +82,7 @@ def _cancelled_by_nobody(world: World) -> None:
 
 
 def _versions_repeat(world: World) -> None:
-    world.records.watches[0].events.insert(1, _event(1, JobState.QUEUED))
+    world.records.watches[0].events.insert(1, an_event(1, JobState.QUEUED))
 
 
 def _watch_hangs(world: World) -> None:
@@ -191,11 +94,11 @@ def _watch_ends_early(world: World) -> None:
 
 
 def _states_differ(world: World) -> None:
-    world.records.watches[0].events[-1] = _event(5, JobState.FAILED)
+    world.records.watches[0].events[-1] = an_event(5, JobState.FAILED)
 
 
 def _version_of_nothing(world: World) -> None:
-    world.records.watches[0].events[-1] = _event(6, JobState.SUCCEEDED)
+    world.records.watches[0].events[-1] = an_event(6, JobState.SUCCEEDED)
 
 
 def _left_queued(world: World) -> None:
@@ -210,7 +113,7 @@ def _died(world: World) -> None:
 
 
 def _surprised(world: World) -> None:
-    world.records.surprises.append("INTERNAL")
+    world.records.surprises.append(Surprise(numbers=[SPEC.number], text="INTERNAL"))
 
 
 def _valid_leases_overlap(world: World) -> None:

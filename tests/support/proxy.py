@@ -22,6 +22,7 @@ class FaultProxy:
         self._refusing = False
         self.delay_seconds = 0.0
         self._swallows_replies = False
+        self._swallows_requests = False
         self._doomed_request = b""
         self._cuts_doomed = True
         self.lost_replies = 0
@@ -72,6 +73,15 @@ class FaultProxy:
         """Bring requests to the server, and no reply back."""
         self._swallows_replies = True
 
+    def drop_requests(self) -> None:
+        """Bring replies to the client, and no request of an open connection to the server."""
+        self._swallows_requests = True
+
+    def redirect(self, port: int) -> None:
+        """Lead to the server at another port from now on; faults stay as they are."""
+        self._server_address = (self._server_address[0], port)
+        self.cut()
+
     def lose_reply_to(self, request: bytes, *, cut: bool = True) -> None:
         """Once: bring the request that holds these bytes to the server, wait for its reply, and lose it.
 
@@ -85,6 +95,7 @@ class FaultProxy:
         self._refusing = False
         self.delay_seconds = 0.0
         self._swallows_replies = False
+        self._swallows_requests = False
         self._doomed_request = b""
         self._flowing.set()
 
@@ -126,8 +137,9 @@ class FaultProxy:
                 if self._doomed_request and self._doomed_request in seen:
                     self._doomed_request = b""
                     link.doomed = True
-                server.write(chunk)
-                await server.drain()
+                if not self._swallows_requests:
+                    server.write(chunk)
+                    await server.drain()
 
     async def _carry_replies(self, upstream: asyncio.StreamReader, link: "_Link") -> None:
         with suppress(OSError):
