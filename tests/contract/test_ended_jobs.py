@@ -111,6 +111,14 @@ def test_a_kind_of_error_has_no_jobs_in_other_states(run: Run, store: StoreBacke
     assert {job.state for job in found} == DEAD_STATES
 
 
+def test_a_kind_of_error_may_be_narrowed_to_one_state(run: Run, store: StoreBackend) -> None:
+    added(run, store, [a_job(state) for state in JobState])
+
+    found = scanned(run, store, EndedFilter(states=frozenset({JobState.FAILED}), error_fingerprint=""))
+
+    assert [job.state for job in found] == [JobState.FAILED]
+
+
 def test_the_oldest_end_comes_first_across_states_and_steps(run: Run, store: StoreBackend) -> None:
     states = sorted(REQUEUEABLE_STATES)
     jobs = [a_job(states[n % 3], created_at=NOW - n * HOUR, finished_at=NOW + n * MICROSECOND) for n in range(10)]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from scheduler.application.dead_letters import COUNTED_IN_ALL, ErrorGroup, ErrorGroups
 from scheduler.domain.state import DEAD_STATES, JobState
 from tests.contract.steps import added
-from tests.support.backends import SMALL_CAP, Run, StoreBackend
+from tests.support.backends import SMALL_CAP, SMALL_KINDS, Run, StoreBackend
 from tests.support.builders import HOUR, NOW, SECOND, a_change, a_job
 
 ONE, OTHER = "1" * 16, "2" * 16
@@ -46,6 +46,30 @@ def test_a_kind_shows_its_counts_its_times_and_its_newest_job(run: Run, store: S
         first_seen=NOW,
         last_seen=NOW + HOUR,
     )
+
+
+def test_each_kind_is_shown_by_its_own_dead_jobs_alone(run: Run, store: StoreBackend) -> None:
+    dead = [
+        a_job(JobState.FAILED, finished_at=NOW + n * SECOND, error_fingerprint=kind)
+        for n, kind in ((1, ONE), (0, OTHER))
+    ]
+    cancelled = [
+        a_job(JobState.CANCELLED, finished_at=at, created_at=NOW - HOUR, error_fingerprint=ONE)
+        for at in (NOW - HOUR, NOW + HOUR)
+    ]
+    added(run, store, [*dead, *cancelled])
+
+    groups = grouped(run, store).groups
+
+    assert [(group.fingerprint, group.sample_job_id) for group in groups] == [(ONE, dead[0].id), (OTHER, dead[1].id)]
+    assert [(group.first_seen, group.last_seen) for group in groups] == [(NOW + SECOND,) * 2, (NOW,) * 2]
+
+
+def test_a_kind_is_found_behind_many_newer_jobs_of_another(run: Run, store: StoreBackend) -> None:
+    newer = [a_job(JobState.FAILED, finished_at=NOW + SECOND, error_fingerprint=ONE) for _ in range(SMALL_KINDS)]
+    added(run, store, [*newer, a_job(JobState.FAILED, finished_at=NOW, error_fingerprint=OTHER)])
+
+    assert fingerprints(grouped(run, store).groups) == [ONE, OTHER]
 
 
 def test_the_kind_seen_last_comes_first_and_a_limit_is_kept(run: Run, store: StoreBackend) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from scheduler.domain.job import Job
-from tests.contract.steps import registered, running, until_closed
+from scheduler.domain.state import JobState
+from tests.contract.steps import added, registered, running, until_closed
 from tests.support.backends import Run, StoreBackend, eventually
-from tests.support.builders import HOUR, NOW, a_change, a_worker_id
+from tests.support.builders import HOUR, NOW, a_change, a_job, a_worker_id
 
 SHORT = timedelta(milliseconds=50)
 NONE = timedelta(0)
@@ -84,6 +85,8 @@ def test_jobs_of_absent_and_closed_workers_are_found_however_old(run: Run, store
     running(run, store, living)
     orphans = running(run, store, closed) + running(run, store, absent, 2)
     run(store.registry.close(closed))
+
+    added(run, store, [a_job(state) for state in JobState if state is not JobState.RUNNING])
 
     assert by_id(run(store.sweeper.held_by_absent_workers(100))) == by_id(orphans)
     assert len(run(store.sweeper.held_by_absent_workers(2))) == 2

@@ -203,6 +203,20 @@ def test_an_id_that_is_handed_out_is_not_handed_out_again(run: Run, broker: Queu
     assert sizes(run, broker) == (0, 2)
 
 
+def test_a_second_claim_of_an_id_does_not_put_off_the_end_of_its_hand_out(run: Run, broker: QueueBackend) -> None:
+    (entry,) = entries(Priority.HIGH, 1)
+    run(broker.queue.enqueue_all([entry]))
+    claimed(run, broker, hand_out=timedelta(milliseconds=30))
+    run(broker.queue.enqueue_all([entry]))
+
+    assert claimed(run, broker, hand_out=HOUR) == []
+
+    async def overdue() -> bool:
+        return bool(await broker.maintenance.overdue(10))
+
+    run(eventually(overdue, "the hand-out is overdue"))
+
+
 def test_a_thousand_entries_pass_in_one_batch(run: Run, broker: QueueBackend) -> None:
     queued = [each for priority in Priority for each in entries(priority, 250)]
     run(broker.queue.enqueue_all(queued))

@@ -86,6 +86,17 @@ def test_a_change_from_a_version_not_reached_changes_nothing(run: Run, store: St
     assert history(run, store, queued) == []
 
 
+def test_an_attempt_that_a_lost_change_would_end_is_not_recorded_beside_others(run: Run, store: StoreBackend) -> None:
+    running_job, queued = a_running_job(run, store), a_job()
+    added(run, store, [queued])
+    future = queued.start(WORKER, NOW)
+
+    wins, loses = a_change(running_job, running_job.succeed(LATER)), a_change(future, future.succeed(LATER))
+    assert run(store.repository.apply([wins, loses])) == {running_job.id}
+
+    assert history(run, store, queued) == []
+
+
 def test_a_change_of_a_job_that_does_not_exist_is_lost(run: Run, store: StoreBackend) -> None:
     ghost = a_job()
 

@@ -19,6 +19,8 @@ T = TypeVar("T")
 DEADLINE_SECONDS = 20.0
 SMALL_SCAN = 3
 """How many ended jobs the backends of the suites look at in one step."""
+SMALL_KINDS = 3
+"""Of how many of the newest jobs, and of how many others, they look for kinds of errors."""
 SMALL_CAP = 4
 """How many jobs of one kind of error they count."""
 

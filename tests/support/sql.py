@@ -24,7 +24,7 @@ from scheduler.adapters.cockroach import (
     Transactions,
 )
 from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
-from tests.support.backends import SMALL_CAP, SMALL_SCAN
+from tests.support.backends import SMALL_CAP, SMALL_KINDS, SMALL_SCAN
 
 TABLES = ("job_labels", "job_attempts", "jobs", "workers")
 
@@ -67,7 +67,7 @@ class SqlBackend:
         self.transactions = Transactions(self.pool, self.statements)
         self.repository = SqlJobRepository(self.transactions, self.telemetry)
         self.reader = SqlJobReader(self.transactions, self.telemetry)
-        self.ended_jobs = SqlEndedJobs(self.transactions, scan=SMALL_SCAN, count_cap=SMALL_CAP)
+        self.ended_jobs = SqlEndedJobs(self.transactions, scan=SMALL_SCAN, kinds=SMALL_KINDS, count_cap=SMALL_CAP)
         self.sweeper = SqlJobSweeper(self.transactions, self.telemetry)
         self.registry = SqlWorkerRegistry(self.transactions)
         self.store_time = SqlStoreTime(self.transactions)
