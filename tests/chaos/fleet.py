@@ -141,6 +141,11 @@ class Fleet:
         ports = [part.child.environment["GRPC_PORT"] for part in self.parts.values() if part.child.arguments == ["api"]]
         return "ipv4:" + ",".join(f"{HOST}:{port}" for port in ports)
 
+    def keep_pooler(self) -> None:
+        """Start the pooler again if it ended by itself."""
+        if self._pooler is not None:
+            self._pooler.restart_if_dead()
+
     def fail_over_sql(self, lag: float) -> None:
         """End PostgreSQL, which has a standby that knows nothing of its last moments."""
         directory = self.disk.path / f"standby-{len(self.fail_overs)}"

@@ -109,6 +109,7 @@ async def _supervise(fleet: Fleet) -> None:
         while True:
             for part in fleet.parts.values():
                 await asyncio.to_thread(part.restart_if_dead)
+            await asyncio.to_thread(fleet.keep_pooler)
             await asyncio.sleep(0.5)
 
 

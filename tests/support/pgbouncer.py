@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
@@ -57,6 +58,17 @@ class PgBouncer:
         return f"postgresql://{server['user']}@{HOST}:{self.port}/{server['dbname']}?sslmode=disable"
 
     def start(self) -> Self:
+        """Start, and return when the server answers through it."""
+        self._launch()
+        self._await(lambda: psycopg.connect(self.url(self._server_url), connect_timeout=2).close())
+        return self
+
+    def restart_if_dead(self) -> None:
+        """Do as a service manager does: 1.18 may end by itself when a server freezes under cancelled statements."""
+        if self._process is not None and self._process.poll() is not None:
+            self._launch()
+
+    def _launch(self) -> None:
         # It refuses to run as root.
         user = ["--user", "nobody"] if os.geteuid() == 0 else []
         with tempfile.NamedTemporaryFile("w", prefix="pgbouncer-", suffix=".ini") as configuration:
@@ -67,8 +79,7 @@ class PgBouncer:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            self._await_answer()
-        return self
+            self._await(lambda: socket.create_connection((HOST, self.port)).close())
 
     def stop(self) -> None:
         if self._process is not None:
@@ -89,12 +100,13 @@ class PgBouncer:
         lines = ["[databases]", "* = " + " ".join(f"{key}={value}" for key, value in login.items())]
         return "\n".join([*lines, "[pgbouncer]", *(f"{key} = {value}" for key, value in self._settings.items()), ""])
 
-    def _await_answer(self) -> None:
+    def _await(self, connect: Callable[[], None]) -> None:
         assert self._process is not None
         give_up = time.monotonic() + START_SECONDS
         while time.monotonic() < give_up:
             assert self._process.poll() is None, "pgbouncer ended at its start"
-            with suppress(psycopg.OperationalError), psycopg.connect(self.url(self._server_url), connect_timeout=2):
+            with suppress(psycopg.OperationalError, OSError):
+                connect()
                 return
             time.sleep(0.02)
         pytest.fail(f"pgbouncer does not answer after {START_SECONDS:g} s")
