@@ -37,6 +37,27 @@ def test_a_target_that_is_none_is_refused_in_one_line_without_its_password(url: 
     assert "pass-of-mine" not in ran.error_line
 
 
+def test_a_worker_does_not_start_where_any_sql_would_run_with_the_rights_of_an_administrator(postgres_url: str) -> None:
+    database = create_database(postgres_url)
+    assert run_program("migrate", environment={"DATABASE_URL": database}).code == 0
+
+    ran = run_program(
+        "worker",
+        environment={
+            "DATABASE_URL": database,
+            "REDIS_URL": "redis://127.0.0.1:1",
+            "METRICS_PORT": "0",
+            "DB_TX_DATABASE_URL": database,
+            "DB_TX_ALLOW_ANY_SQL": "true",
+        },
+    )
+
+    assert ran.code != 0
+    assert (
+        "DB_TX_ALLOW_ANY_SQL: must not be set where the role of DB_TX_DATABASE_URL has the rights of" in ran.error_line
+    )
+
+
 def test_a_worker_does_not_start_on_statements_that_cannot_be_meant(postgres_url: str, tmp_path: Path) -> None:
     path = tmp_path / "statements.sql"
     path.write_text("-- name: good\nSELECT 1\n\n-- name: bad\nCOMMIT\n")

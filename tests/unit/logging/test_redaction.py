@@ -156,9 +156,9 @@ def test_no_secret_survives_what_assigns_it(before: str, secret: str, name: str)
     assert not hidden.endswith(secret)
 
 
-@given(st.text(), st.text(min_size=6), st.text())
+@given(st.text(), st.text(min_size=6).filter(lambda secret: "*" not in secret), st.text())
 def test_no_known_secret_survives_anywhere(before: str, secret: str, after: str) -> None:
-    assert secret not in Redaction([secret]).text(before + secret + after).replace(HIDDEN, "\0")
+    assert not any(secret in part for part in Redaction([secret]).text(before + secret + after).split(HIDDEN))
 
 
 @given(st.lists(st.sampled_from(["job_id", "7", "attempt", "=", ":", " ", "\n", "a@b", "x.y", "https://h/p", "key"])))

@@ -16,7 +16,8 @@ _NAMES: Final = re.compile(
     scheduler_effect\w*
   | (?<![\w$]) (?:
         pg_read_\w* | pg_ls_\w* | pg_stat_file | pg_file_\w* | lo_import | lo_export           # files of the server
-      | pg_terminate_backend | pg_cancel_backend | pg_reload_conf | pg_rotate_logfile | pg_promote | set_config
+      | pg_terminate_backend | pg_cancel_backend | pg_reload_conf | pg_rotate_logfile | pg_promote
+      | set_config | pg_settings                                                               # set up the session
       | dblink\w* | query_to_xml\w* | cursor_to_xml\w* | ts_stat | ts_rewrite                  # run SQL from a string
       | crosstab\w* | connectby | xpath_table | crdb_internal
     ) (?![\w$])

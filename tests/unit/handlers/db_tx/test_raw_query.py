@@ -28,6 +28,7 @@ NAMED = (
     "SELECT pg_terminate_backend(1)",
     "SELECT pg_reload_conf()",
     "SELECT set_config('role', 'postgres', false)",
+    "UPDATE pg_catalog.pg_settings SET setting = 'none' WHERE name = 'role'",
     "SELECT crdb_internal.force_panic('x')",
 )
 SHAPED = (
