@@ -30,6 +30,10 @@ SETTINGS = (
 )
 
 
+FLUSH = b"H\0\0\0\4"
+"""The message of the protocol."""
+
+
 @pytest.fixture(scope="module")
 def url(postgres_url: str) -> str:
     """Return the address of the database itself."""
@@ -113,6 +117,20 @@ def test_many_clients_share_few_sessions_without_a_single_repetition(pooled: str
                 found = await asyncio.gather(*(repository.load(ids) for repository in repositories))
                 assert {len(jobs) for jobs in found} == {len(ids)}
         assert draws.count == 0
+
+    asyncio.run(scenario())
+
+
+def test_no_flush_is_sent_for_which_a_pooler_would_keep_a_session(url: str, pgbouncer: PgBouncer) -> None:
+    async def scenario() -> None:
+        async with (
+            FaultProxy("127.0.0.1", pgbouncer.port) as proxy,
+            SqlBackend(at_port(pgbouncer.url(url), proxy.port)) as backend,
+        ):
+            proxy.lose_reply_to(FLUSH)
+            for _ in range(20):
+                await backend.store_time.read()
+            assert proxy.lost_replies == 0
 
     asyncio.run(scenario())
 

@@ -4,15 +4,16 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, Self
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncPipeline
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
@@ -99,6 +100,21 @@ class Terms:
     statement_timeout: str
 
 
+class OneSyncPipeline(AsyncPipeline):
+    """A pipeline that ends with its Sync.
+
+    The driver's own sends a Flush behind it, to which no server says that it is ready: a pooler that gets it late takes
+    a session for it and keeps that for a client that idles.
+    """
+
+    def _exit_gen(self) -> PQGen[None]:
+        self._enqueue_sync()
+        try:
+            yield from self._communicate_gen()
+        finally:
+            yield from self._fetch_gen(flush=False)
+
+
 class StoreConnection(AsyncConnection[TupleRow]):
     """A connection that tells its Link how connecting went, and never waits long for a server that is silent."""
 
@@ -135,6 +151,16 @@ class StoreConnection(AsyncConnection[TupleRow]):
         """Rely on nothing that a session of the server keeps: prepared statements and settings."""
         self.prepare_threshold = None
         self.pooled_terms = terms
+
+    @asynccontextmanager
+    async def one_message(self) -> AsyncIterator[None]:
+        """Send the statements inside together, up to the first that fails; their results are there behind it."""
+        pipeline = self._pipeline = OneSyncPipeline(self)
+        try:
+            async with pipeline:
+                yield
+        finally:
+            self._pipeline = None
 
     def is_usable(self) -> bool:
         """Tell whether the server has left the connection open, from what has arrived: no round trip."""

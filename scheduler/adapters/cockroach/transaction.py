@@ -101,7 +101,7 @@ class Transactions:
         self, connection: StoreConnection, terms: Terms, statement: bytes, parameters: Parameters | None
     ) -> AsyncCursor[TupleRow]:
         """Run a transaction with settings of its own, in one round trip."""
-        async with connection.pipeline():
+        async with connection.one_message():
             await connection.execute(f"BEGIN ISOLATION LEVEL {terms.isolation}".encode())
             await connection.execute(self._statements["limit_transaction"], asdict(terms))
             cursor = await connection.execute(statement, parameters, binary=True)
