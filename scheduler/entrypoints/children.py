@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ class Child:
     name: str
     arguments: Sequence[str]
     environment: dict[str, str | int] = field(default_factory=dict)
+    withheld: Collection[str] = ()
+    """Variables of this process that it does not get."""
     log: Path | None = None
     """Where its output goes; None for this process's own."""
     module: str = "scheduler.entrypoints.cli"
@@ -35,8 +37,9 @@ class Child:
 
     def start(self) -> None:
         """Start it, with a pipe as standard input that nobody writes to: its end tells the child that we are gone."""
-        command = [sys.executable, "-m", self.module, *self.arguments]
-        environment = child_environment(**self.environment, SUPERVISED=1)
+        # -P: a module in the current directory, which may be anyone's, does not stand in for one of the installation.
+        command = [sys.executable, "-P", "-m", self.module, *self.arguments]
+        environment = child_environment(self.withheld, **self.environment, SUPERVISED=1)
         self._pauses.note_start()
         self._starts += 1
         if self.log is None:

@@ -15,7 +15,7 @@ def check_handlers(modules: Sequence[str]) -> int:
     """
     if not modules and not has_entry_points():
         return 0
-    command = [sys.executable, "-m", "scheduler.entrypoints.cli", "handlers"]
+    command = [sys.executable, "-P", "-m", "scheduler.entrypoints.cli", "handlers"]
     environment = child_environment(WORKER_HANDLERS=",".join(modules))
     done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)  # noqa: S603 - our own program
     return done.returncode

@@ -3,7 +3,7 @@
 import os
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -34,6 +34,9 @@ _NAT64_LENGTHS = frozenset({32, 40, 48, 56, 64, 96})
 """Of RFC 6052."""
 SECRETS = ("cockroachdb_password", "database_url", "db_tx_database_url", "redis_password", "redis_url")
 """Those that a file may hold: DATABASE_URL_FILE names the file of DATABASE_URL."""
+SECRET_VARIABLES = frozenset(f"{name.upper()}{suffix}" for name in SECRETS for suffix in ("", "_FILE"))
+DB_TX_VARIABLES = frozenset({"DB_TX_DATABASE_URL", "DB_TX_DATABASE_URL_FILE"})
+"""Those that workers alone need."""
 
 
 class SettingsError(SchedulerError):
@@ -263,9 +266,10 @@ def withhold_from_children() -> None:
         os.environ.pop(name, None)
 
 
-def child_environment(**variables: str | int) -> Mapping[str, str]:
-    """Return this process's environment with some variables replaced, for a process that it starts."""
-    return {**os.environ, **{name: str(value) for name, value in variables.items()}}
+def child_environment(withheld: Collection[str] = (), /, **variables: str | int) -> Mapping[str, str]:
+    """Return this process's environment without some variables and with others, for a process that it starts."""
+    inherited = {name: value for name, value in os.environ.items() if name not in withheld}
+    return inherited | {name: str(value) for name, value in variables.items()}
 
 
 def _read_secret(name: str, file: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from scheduler.adapters.cockroach import Migrator, StoreSettings
 from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -14,7 +15,7 @@ from scheduler.adapters.http.probe import ask
 from scheduler.domain.errors import SchedulerError
 from scheduler.entrypoints.children import STOP_SECONDS, Child, stop_all
 from scheduler.entrypoints.kept_server import KeptServer
-from scheduler.entrypoints.settings import SettingsError
+from scheduler.entrypoints.settings import DB_TX_VARIABLES, SECRET_VARIABLES, SettingsError
 
 HOST = "127.0.0.1"
 MAX_METRICS_PORT = 65533
@@ -78,11 +79,14 @@ class Stack:
     ) -> None:
         """Keep what is needed; children that are still there STOP_SECONDS after `grace_seconds` are killed.
 
-        `prepare` is called when the servers run, and returns further variables for the children.
+        `prepare` is called when the servers run, and returns further variables for the worker;
+        DATABASE_URL and REDIS_URL are for all.
         """
+        self._data_dir = data_dir
+        self._environment_file = data_dir / "environment"
         self.log_directory = data_dir / "logs"
         self.ports = StackPorts.choose(grpc=grpc_port, metrics=metrics_port)
-        self.postgres = EmbeddedPostgres(data_dir / "postgres")
+        self.postgres = EmbeddedPostgres(data_dir / "postgres", parents=[data_dir])
         self.valkey = EmbeddedValkey(data_dir / "valkey")
         self.servers = [KeptServer(self.postgres), KeptServer(self.valkey)]
         self._environment = environment or {}
@@ -110,18 +114,19 @@ class Stack:
     def start(self) -> None:
         """Return once everything is ready; raise a SchedulerError of one line, with everything stopped again."""
         self.ports.require_free()
-        self.log_directory.mkdir(parents=True, exist_ok=True)
+        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.log_directory.mkdir(exist_ok=True)
+        self.log_directory.chmod(0o700)
         try:
             for server in self.servers:
                 server.start()
             asyncio.run(Migrator(StoreSettings(url=self.postgres.url)).migrate())
-            variables = {
-                "DATABASE_URL": self.postgres.url,
-                "REDIS_URL": self.valkey.url,
-                **self._prepare(self.postgres),
-            }
+            self._write_environment()
+            servers: Mapping[str, str] = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
+            prepared = {**servers, **self._prepare(self.postgres)}
             for child in self.children:
-                child.environment |= variables
+                kept = {name: value for name, value in prepared.items() if name in servers or child is self.worker}
+                child.environment |= kept
                 child.start()
             self._await_ready()
         except BaseException:
@@ -131,6 +136,7 @@ class Stack:
     def stop(self) -> None:
         """Stop our processes gracefully, then the servers; stopping twice is harmless."""
         stop_all(self.children, self._stop_seconds)
+        self._environment_file.unlink(missing_ok=True)
         self.valkey.stop()
         self.postgres.stop()
 
@@ -153,6 +159,24 @@ class Stack:
         """Stop."""
         self.stop()
 
+    def _write_environment(self) -> None:
+        """Let the owner of the data, and no other user, reach the servers: with this file as a shell's variables."""
+        url = urlsplit(self.postgres.url)
+        variables = {
+            "DATABASE_URL": self.postgres.url,
+            "PGHOST": HOST,
+            "PGPORT": self.postgres.port,
+            "PGUSER": url.username,
+            "PGPASSWORD": url.password,
+            "PGDATABASE": url.path[1:],
+            "REDIS_URL": self.valkey.url,
+            "REDIS_PORT": self.valkey.port,
+            "REDISCLI_AUTH": urlsplit(self.valkey.url).password,
+        }
+        self._environment_file.unlink(missing_ok=True)
+        self._environment_file.touch(mode=0o600, exist_ok=False)
+        self._environment_file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+
     def _child(self, kind: str, metrics_port: int, processes: int) -> Child:
         return Child(
             name=kind,
@@ -164,6 +188,7 @@ class Stack:
                 "METRICS_PORT": metrics_port,
                 **self._environment,
             },
+            withheld=SECRET_VARIABLES if kind != "worker" else SECRET_VARIABLES - DB_TX_VARIABLES,
             log=self.log_directory / f"{kind}.log",
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from scheduler.adapters.embedded.ports import free_port
@@ -90,6 +91,30 @@ def test_servers_that_are_killed_are_started_again_and_every_job_ends(tmp_path: 
         eventually(lambda: "PostgreSQL ended with exit code 137 and was started again" in log.read_text())
         assert valkey_in(folder)
         eventually(lambda: all(map(has_ended_well, jobs)))
+
+
+def test_other_users_reach_no_file_and_the_owner_finds_the_servers(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with up(folder, tmp_path / "log"):
+        closed = [folder, folder / "logs", folder / "postgres", folder / "valkey", folder / "environment"]
+        assert not any(path.stat().st_mode & 0o007 for path in closed)
+        assert not any(path.stat().st_mode & 0o077 for path in closed[-1:])
+        variables = dict(line.split("=", 1) for line in (folder / "environment").read_text().splitlines())
+        with psycopg.connect(variables["DATABASE_URL"]) as connection:
+            assert connection.execute("SELECT count(*) FROM schema_migrations").fetchone()
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(host="127.0.0.1", port=variables["PGPORT"], user="scheduler", dbname="scheduler")
+    assert not (folder / "environment").exists()
+
+
+def test_modules_of_the_current_directory_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = [str(Path(sys.executable).with_name("scheduler"))]
+    for name in ("typer", "uvloop", "structlog", "pydantic"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules[__name__], "PROGRAM", program)
+    with up(tmp_path / "data", tmp_path / "log"):
+        assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("end", [(signal.SIGINT, signal.SIGINT), (signal.SIGKILL,)], ids=["Ctrl-C twice", "kill -9"])

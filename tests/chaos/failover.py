@@ -1,5 +1,7 @@
 """Standbys that lag behind, are promoted, and so lack the last writes of the server before."""
 
+import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,13 +9,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import psycopg
 from redis import Redis
 
-from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
+from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedServer, EmbeddedValkey
 from scheduler.adapters.embedded.binaries import postgres_programs
-from scheduler.adapters.embedded.cluster import ROLE
+from scheduler.adapters.embedded.cluster import SUPERUSER
 from tests.chaos.network import HOST, Link, Network
 from tests.support.proxy import FaultProxy
 
@@ -56,16 +59,23 @@ class PostgresFailover:
     def follow(self) -> None:
         """Copy the primary, and follow it."""
         rules = self._primary.data_dir / "pgdata" / "pg_hba.conf"
-        rules.write_text(f"{rules.read_text()}host replication all {HOST}/32 trust\n")
+        rules.write_text(f"{rules.read_text()}host replication all {HOST}/32 scram-sha-256\n")
         self._primary.execute("SELECT pg_reload_conf()")
-        self.standby.data_dir.mkdir(mode=0o700, parents=True)
-        address = ("-h", HOST, "-p", str(self._primary.port), "-U", ROLE)
+        password = str(urlsplit(self._primary.superuser_url).password)
+        _share_passwords(self._primary, self.standby)
+        address = ("-h", HOST, "-p", str(self._primary.port), "-U", SUPERUSER)
         program = str(postgres_programs() / "pg_basebackup")
         command = [program, *address, "-D", str(self._cluster), "-c", "fast", "--no-sync"]
-        subprocess.run(command, check=True, capture_output=True, timeout=DEADLINE_SECONDS)
+        subprocess.run(
+            command,
+            env={**os.environ, "PGPASSWORD": password},
+            check=True,
+            capture_output=True,
+            timeout=DEADLINE_SECONDS,
+        )
         (self._cluster / "standby.signal").touch()
         with (self._cluster / "postgresql.auto.conf").open("a") as file:
-            file.write(f"primary_conninfo = 'host={HOST} port={self._way.port} user={ROLE}'\n")
+            file.write(f"primary_conninfo = 'host={HOST} port={self._way.port} user={SUPERUSER} password={password}'\n")
         self.standby.start()
         _await(lambda: self.standby.execute("SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'") == ["1"])
 
@@ -101,8 +111,10 @@ class ValkeyFailover:
         self.replica = EmbeddedValkey(directory)
 
     def follow(self) -> None:
+        _share_passwords(self._primary, self.replica)
         self.replica.start()
         with closing(Redis.from_url(self.replica.url, socket_timeout=5)) as redis:
+            redis.config_set("masterauth", str(urlsplit(self._primary.url).password))
             redis.replicaof(HOST, self._way.port)
             _await(lambda: _replication(redis).get("master_link_status") == "up")
 
@@ -114,6 +126,13 @@ class ValkeyFailover:
     def promote(self) -> None:
         with closing(Redis.from_url(self.replica.url, socket_timeout=5)) as redis:
             redis.replicaof("NO", "ONE")
+
+
+def _share_passwords(primary: EmbeddedServer, follower: EmbeddedServer) -> None:
+    """Let clients of the one log in at the other."""
+    follower.data_dir.mkdir(mode=0o700, parents=True)
+    for file in primary.data_dir.glob("*password"):
+        shutil.copy(file, follower.data_dir)
 
 
 def _replication(redis: Redis) -> Mapping[str, object]:

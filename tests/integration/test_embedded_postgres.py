@@ -1,16 +1,20 @@
 """PostgreSQL from the wheel."""
 
+import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from scheduler.adapters.embedded import EmbeddedPostgres, EmbeddedServerError
+from scheduler.adapters.embedded.cluster import access_rules
 from tests.integration.embedded_tools import RECOVERY, query, wait_until
 
 pytestmark = pytest.mark.servers
@@ -26,13 +30,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgre
     ("statement", "expected"),
     [
         ("SELECT current_user || '@' || current_database()", "scheduler@scheduler"),
-        ("SELECT rolsuper FROM pg_roles WHERE rolname = current_user", True),
+        (
+            "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication FROM pg_roles WHERE rolname = USER",
+            False,
+        ),
+        ("SELECT count(*) FROM pg_auth_members WHERE member::regrole::text = current_user", 0),
         ("SHOW fsync", "on"),
         ("SHOW full_page_writes", "on"),
         ("SHOW synchronous_commit", "on"),
         ("SHOW max_connections", "200"),
         ("SHOW listen_addresses", "127.0.0.1"),
-        ("SHOW unix_socket_directories", ""),
         ("SHOW server_encoding", "UTF8"),
         ("SELECT datcollate FROM pg_database WHERE datname = current_database()", "C"),
         ("SHOW timezone", "UTC"),
@@ -47,6 +54,7 @@ def test_a_durable_local_server_with_our_role_and_database(
 def test_only_the_loopback_address_listens(server: EmbeddedPostgres) -> None:
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.2", server.port)) != 0
+    assert server.execute("SHOW unix_socket_directories") == [""]
 
 
 def test_data_survive_a_clean_stop_without_recovery(tmp_path: Path) -> None:
@@ -100,24 +108,72 @@ def test_a_setting_that_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(failure.value)
 
 
-def test_with_a_password_only_its_bearer_gets_in(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path, password="p@ss 'w:rd/\n\\é") as server:
-        assert query(server.url, "SELECT 1") == 1
-        for url in (
-            f"postgresql://scheduler:wrong@127.0.0.1:{server.port}/scheduler",
-            f"postgresql://scheduler@127.0.0.1:{server.port}/scheduler",
-        ):
-            with pytest.raises(psycopg.OperationalError, match="password"):
-                query(url, "SELECT 1")
+@pytest.mark.parametrize("role", ["scheduler", "postgres"])
+@pytest.mark.parametrize("login", ["", ":wrong"])
+def test_only_the_passwords_bearer_gets_in(server: EmbeddedPostgres, role: str, login: str) -> None:
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        query(f"postgresql://{role}{login}@127.0.0.1:{server.port}/scheduler", "SELECT 1")
 
 
-def test_a_password_that_is_not_the_first_one_is_told_in_one_line(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path, password="one") as server:
+def test_the_role_runs_no_programs_and_the_superuser_is_there_for_its_owner(server: EmbeddedPostgres) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        query(server.url, "COPY (SELECT 1) TO PROGRAM 'cat'")
+    assert query(server.superuser_url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is True
+
+
+def test_a_cluster_of_a_version_without_passwords_gets_them_before_its_port_opens(tmp_path: Path) -> None:
+    make_trusting_cluster(tmp_path)
+    with EmbeddedPostgres(tmp_path) as server:
+        assert query(server.url, "SELECT answer FROM kept") == 42
+        assert query(server.url, "ALTER TABLE kept ADD COLUMN more INT") is None
+        assert query(server.url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+        assert query(server.superuser_url, "SELECT oid::INT8 FROM pg_roles WHERE rolname = current_user") == 10
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            query(f"postgresql://scheduler@127.0.0.1:{server.port}/scheduler", "SELECT 1")
+
+
+def test_passwords_that_were_removed_are_drawn_again(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path) as server:
+        before = server.url, server.superuser_url
         server.stop()
-        with pytest.raises(EmbeddedServerError, match="created with another password"):
-            EmbeddedPostgres(tmp_path, password="two").start()
+        (tmp_path / "password").unlink()
         server.start()
         assert query(server.url, "SELECT 1") == 1
+        assert query(server.superuser_url, "SELECT 1") == 1
+        assert (server.url != before[0], server.superuser_url) == (True, before[1])
+
+
+def test_a_start_that_was_killed_before_the_server_knew_its_password_is_repeated(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path) as server:
+        server.stop()
+        (tmp_path / "password").write_text("drawn-and-not-told")
+        access_rules(tmp_path / "pgdata").write_text("")
+        server.start()
+        assert ":drawn-and-not-told@" in server.url
+        assert query(server.url, "SELECT 1") == 1
+
+
+def test_a_password_that_the_server_refuses_is_told_in_one_line(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path) as server:
+        server.stop()
+        (tmp_path / "password").write_text("another-one")
+        with pytest.raises(
+            EmbeddedServerError, match=f"refuses the password in {tmp_path}/password: remove"
+        ) as failure:
+            server.start()
+        assert "\n" not in str(failure.value)
+
+
+def make_trusting_cluster(folder: Path) -> None:
+    """Leave what earlier versions left: a superuser named scheduler, tables of its own, and no passwords."""
+    with EmbeddedPostgres(folder) as server:
+        query(server.superuser_url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        query(server.superuser_url, "ALTER DATABASE scheduler OWNER TO postgres")
+        query(server.superuser_url, "DROP ROLE scheduler")
+        query(server.superuser_url, "UPDATE pg_authid SET rolname = 'scheduler', rolpassword = NULL WHERE oid = 10")
+    access_rules(folder / "pgdata").write_text("host all all 127.0.0.1/32 trust\n")
+    for name in ("password", "superuser_password"):
+        (folder / name).unlink()
 
 
 def test_a_creation_that_was_killed_half_way_is_done_again(tmp_path: Path) -> None:
@@ -142,9 +198,22 @@ def test_a_process_id_left_by_a_crash_and_given_to_another_program_does_not_lock
         assert query(server.url, "SELECT 1") == 1
 
 
+def user_of(pid: int) -> int:
+    return Path("/proc", str(pid)).stat().st_uid
+
+
+@contextmanager
+def another_postmaster(uid: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program of that name, as the user whom the server runs as."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        program = shutil.copy(shutil.which("sleep") or "", Path(folder) / "postgres")
+        with subprocess.Popen([program, "600"], user=uid if os.geteuid() == 0 else None) as running:
+            yield running
+
+
 def test_a_start_waits_for_an_earlier_postmaster_that_is_about_to_end(tmp_path: Path) -> None:
-    postmaster = shutil.copy(shutil.which("sleep") or "", tmp_path / "postgres")
-    with EmbeddedPostgres(tmp_path) as server, subprocess.Popen([postmaster, "600"]) as earlier:
+    with EmbeddedPostgres(tmp_path) as server, another_postmaster(user_of(server.pid)) as earlier:
         pid_file = tmp_path / "pgdata" / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
         server.kill()

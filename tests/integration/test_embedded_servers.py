@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -99,6 +100,30 @@ def test_stop_may_be_repeated_and_leaves_no_process(kind: str, tmp_path: Path) -
     assert not server.is_alive()
     assert not any(Path("/proc", str(pid)).exists() for pid in processes)
     assert not is_listening(server.port)
+
+
+def test_passwords_are_long_drawn_anew_for_each_directory_and_their_owners_alone(kind: str, tmp_path: Path) -> None:
+    with KINDS[kind](tmp_path / "a") as one, KINDS[kind](tmp_path / "b") as two:
+        passwords = [urlsplit(server.url).password or "" for server in (one, two)]
+        assert passwords[0] != passwords[1]
+        assert all(len(password) == 43 for password in passwords)
+        assert (one.data_dir / "password").read_text() == f"{passwords[0]}\n"
+        files = [file for file in one.data_dir.iterdir() if file.is_file()]
+        assert not any(file.stat().st_mode & 0o077 for file in [one.data_dir, *files])
+
+
+def test_no_process_shows_the_password_in_its_arguments(kind: str, tmp_path: Path) -> None:
+    with KINDS[kind](tmp_path) as server:
+        password = str(urlsplit(server.url).password).encode()
+        shown = [Path("/proc", str(pid), "cmdline").read_bytes() for pid in (*tree(server.pid), parent(server.pid))]
+        assert any(shown)
+        assert not any(password in arguments for arguments in shown)
+
+
+def test_a_password_that_would_need_quotes_is_told_in_one_line(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("it's mine\n")
+    with pytest.raises(EmbeddedServerError, match=f"the password in {tmp_path}/password must be of letters"):
+        KINDS[kind](tmp_path).start()
 
 
 def test_start_of_a_running_server_changes_nothing(kind: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Whether the loss of all data is noticed, however it comes about."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -103,6 +104,7 @@ def test_a_failover_to_a_replica_and_back_to_the_demoted_primary_is_noticed(tmp_
             await rebuild(redis)
             first = await redis.epoch.current()
             promoted = RedisBackend(replica.url, keys=redis.keys)
+            await promoted.raw.config_set("masterauth", str(urlsplit(master.url).password))
             await promoted.raw.replicaof("127.0.0.1", master.port)
             await eventually(lambda: has_key(promoted, redis.keys.epoch))
             await promoted.raw.replicaof("NO", "ONE")

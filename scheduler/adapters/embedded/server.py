@@ -68,7 +68,7 @@ class EmbeddedServer(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """The address for clients, with the password if there is one."""
+        """The address for clients, with the password."""
 
     def start(self) -> None:
         """Return when the server answers a query; a server that already runs is left alone.

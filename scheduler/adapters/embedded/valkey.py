@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final
-from urllib.parse import quote
 
 from scheduler.adapters.embedded.binaries import valkey_program
 from scheduler.adapters.embedded.errors import EmbeddedServerError, PortInUseError
 from scheduler.adapters.embedded.guarded_process import Program
+from scheduler.adapters.embedded.password_file import kept_password
 from scheduler.adapters.embedded.ports import HOST, free_port
 from scheduler.adapters.embedded.server import EmbeddedServer
 
@@ -21,7 +21,11 @@ SETTINGS: Final = MappingProxyType({"appendonly": "yes", "appendfsync": "everyse
 
 
 class EmbeddedValkey(EmbeddedServer):
-    """Valkey from the wheel, with an append-only file."""
+    """Valkey from the wheel, with an append-only file.
+
+    Its password is in the file `password` of the data directory, drawn at the first start; a file that was removed is
+    made anew, with the password, at the next start.
+    """
 
     name = "Valkey"
     short_name = "valkey"
@@ -31,27 +35,26 @@ class EmbeddedValkey(EmbeddedServer):
         data_dir: Path,
         port: int | None = None,
         *,
-        password: str | None = None,
         settings: Mapping[str, str] = MappingProxyType({}),
         start_timeout: float = 60.0,
         stop_timeout: float = 60.0,
         choose_port: Callable[[], int] = free_port,
     ) -> None:
-        """Keep the password, which may change from start to start, and further settings of valkey.conf."""
+        """Keep further settings of valkey.conf."""
         super().__init__(
             data_dir, port, start_timeout=start_timeout, stop_timeout=stop_timeout, choose_port=choose_port
         )
-        self._password = password
+        self._password = ""
         self._settings = {**SETTINGS, **settings}
 
     @property
     def url(self) -> str:
-        """The address for clients, with the password if there is one."""
-        secret = "" if self._password is None else f":{quote(self._password, safe='')}@"
-        return f"redis://{secret}{HOST}:{self.port}/0"
+        """The address for clients, with the password."""
+        port = self.port
+        return f"redis://:{self._password}@{HOST}:{port}/0"
 
-    def _prepare(self, lock: int) -> None:
-        """Need nothing: Valkey makes its own files."""
+    def _prepare(self, lock: int) -> None:  # noqa: ARG002 - only PostgreSQL runs programs before the server
+        self._password = kept_password(self.data_dir / "password")
 
     def _program(self, port: int) -> Program:
         fixed = {"port": str(port), "bind": HOST, "dir": str(self.data_dir), "daemonize": "no", "logfile": ""}
@@ -62,15 +65,14 @@ class EmbeddedValkey(EmbeddedServer):
             argv=(str(valkey_program()), "-", *options),
             cwd=self.data_dir,
             log=self.log,
-            stdin="" if self._password is None else f"requirepass {_quoted(self._password)}\n",
+            stdin=f"requirepass {self._password}\n",
             stop_signal=signal.SIGTERM,
             grace_seconds=self._stop_timeout,
         )
 
     def _answers(self, pid: int, port: int) -> bool:
-        login = [] if self._password is None else [("AUTH", self._password)]
         try:
-            replies = _ask(port, [*login, ("PING",), ("INFO", "server")])
+            replies = _ask(port, [("AUTH", self._password), ("PING",), ("INFO", "server")])
         except (OSError, EOFError):
             return False
         return replies[-2] == b"+PONG" and b"process_id:%d\r\n" % pid in replies[-1]
@@ -80,11 +82,6 @@ class EmbeddedValkey(EmbeddedServer):
             return PortInUseError(port)
         last = log.strip().rpartition("\n")[2].strip()
         return EmbeddedServerError(f"Valkey did not start: {last} (log: {self.log})")
-
-
-def _quoted(text: str) -> str:
-    """Quote a value for valkey.conf: any byte may be written as a number."""
-    return '"' + "".join(f"\\x{byte:02x}" for byte in text.encode()) + '"'
 
 
 def _ask(port: int, commands: list[tuple[str, ...]]) -> list[bytes]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from scheduler.adapters.embedded import EmbeddedPostgres
+from scheduler.adapters.embedded.cluster import ROLE
 from scheduler.adapters.handlers.db_tx import create_effects
 
 NAME = "demo"
@@ -15,10 +16,10 @@ _STATEMENTS = f"-- name: {BOOK}\nINSERT INTO bookings (job_id) VALUES ($1::UUID)
 def prepare_database(postgres: EmbeddedPostgres) -> Mapping[str, str]:
     """Create the database as an operator would, see docs/db_tx.md; return the workers' variables."""
     url = postgres.url_of(NAME)
-    postgres.execute(f"CREATE DATABASE {NAME}")
+    postgres.execute(f"CREATE DATABASE {NAME} OWNER {ROLE}")
     asyncio.run(create_effects(url))
     # No key: a second booking of a job would be there to be seen.
-    postgres.execute("CREATE TABLE bookings (job_id UUID NOT NULL)", database=NAME)
+    postgres.execute(f"SET ROLE {ROLE}; CREATE TABLE bookings (job_id UUID NOT NULL)", database=NAME)
     statements = postgres.data_dir.parent / "statements.sql"
     statements.write_text(_STATEMENTS, encoding="utf-8")
     return {"DB_TX_DATABASE_URL": url, "DB_TX_ALLOWED_STATEMENTS": str(statements), "DB_TX_ALLOW_ANY_SQL": ""}
