@@ -71,7 +71,11 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting.append(request)
         self._waiting_size += size
         self._start_pump()
-        return await reply
+        try:
+            return await reply
+        finally:
+            # An error would keep its traceback, that this frame, and the frame the reply, which keeps the error.
+            del reply, request
 
     def _start_pump(self) -> None:
         if self._pumping < self._limits.in_flight:

@@ -151,6 +151,7 @@ class WatchHub:
         except SchedulerError as error:
             self._mark(due)
             _refuse_newcomers(watchers, error)
+            del watchers  # they keep the error, and its traceback this frame
             raise
         for watcher in watchers:
             job = jobs.get(watcher.job_id)

@@ -53,9 +53,14 @@ class Watcher:
         self._news.set()
 
     async def next(self) -> Job:
-        """Wait for a newer state; raises what ended the watch."""
+        """Wait for a newer state; raises what ended the watch, once."""
         await self._news.wait()
         self._news.clear()
-        if self._error is not None or self._job is None:
-            raise self._error or JobNotFoundError(self.job_id)
-        return self._job
+        error, self._error = self._error, None
+        if error is None and self._job is not None:
+            return self._job
+        try:
+            raise error or JobNotFoundError(self.job_id)
+        finally:
+            # The error keeps its traceback, that this frame, and the frame would keep the error.
+            del error

@@ -52,7 +52,7 @@ class Submission:
         if self.payload is not None:
             check_json("payload", self.payload)
         if self.idempotency_key is not None:
-            _check_text("idempotency_key", self.idempotency_key, MAX_IDEMPOTENCY_KEY_BYTES)
+            check_text("idempotency_key", self.idempotency_key, MAX_IDEMPOTENCY_KEY_BYTES)
         if self.labels:
             _check_labels(self.labels)
 
@@ -100,17 +100,23 @@ def check_job_type(job_type: str) -> None:
         raise InvalidFieldError("type", "must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -")
 
 
+def check_label_count(field_name: str, count: int) -> None:
+    """Raise InvalidFieldError when these are more labels than a job may have."""
+    if count > MAX_LABELS:
+        raise InvalidFieldError(field_name, f"must be at most {MAX_LABELS}, are {count}")
+
+
 def _check_labels(labels: Mapping[str, str]) -> None:
-    if len(labels) > MAX_LABELS:
-        raise InvalidFieldError("labels", f"must be at most {MAX_LABELS}, are {len(labels)}")
+    check_label_count("labels", len(labels))
     for key, value in labels.items():
         if not key:
             raise InvalidFieldError("labels", "a key must not be empty")
-        _check_text("labels", key, MAX_LABEL_KEY_BYTES, subject="a key ")
-        _check_text(f"labels[{key}]", value, MAX_LABEL_VALUE_BYTES)
+        check_text("labels", key, MAX_LABEL_KEY_BYTES, subject="a key ")
+        check_text(f"labels[{key}]", value, MAX_LABEL_VALUE_BYTES)
 
 
-def _check_text(field_name: str, text: str, max_bytes: int, subject: str = "") -> None:
+def check_text(field_name: str, text: str, max_bytes: int, subject: str = "") -> None:
+    """Raise InvalidFieldError unless a store keeps the text and it is short enough."""
     if "\0" in text:
         raise InvalidFieldError(field_name, f"{subject}must not hold NUL")
     try:

@@ -73,7 +73,11 @@ def _server(container: Container) -> ApiServer:
         faults=container.common.faults(),
         tracing=container.common.tracing(),
         options=ServerOptions(
-            host=settings.grpc_host, port=settings.grpc_port, share_port=container.common.options().shares_ports
+            host=settings.grpc_host,
+            port=settings.grpc_port,
+            share_port=container.common.options().shares_ports,
+            max_connections=settings.grpc_max_connections,
+            client_share=settings.grpc_client_share,
         ),
     )
 

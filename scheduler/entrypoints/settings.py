@@ -50,6 +50,8 @@ class Settings(BaseSettings):
 
     grpc_host: str = "0.0.0.0"  # noqa: S104 - a server is there to be reached
     grpc_port: int = Field(default=8081, ge=0, le=65535)
+    grpc_max_connections: int = Field(default=10_000, ge=1, le=1_000_000)
+    grpc_client_share: float = Field(default=0.5, gt=0, le=1)
     metrics_host: str = "0.0.0.0"  # noqa: S104 - as above
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     worker_pool_size: int = Field(default=10, ge=1, le=10_000)

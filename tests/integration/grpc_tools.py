@@ -57,11 +57,19 @@ Detail = TypeVar("Detail", bound=Message)
 @dataclass(slots=True)
 class RecordingRpcTelemetry(RpcTelemetry):
     ended: list[tuple[str, str]] = field(default_factory=list)
+    caps: list[str] = field(default_factory=list)
+    abandoned: int = 0
 
     def rpc_ended(self, method: str, status: str, seconds: float, *, peer: str) -> None:
         assert seconds >= 0
         assert peer.startswith(("ipv4:", "ipv6:")), peer
         self.ended.append((method, status))
+
+    def limited(self, cap: str) -> None:
+        self.caps.append(cap)
+
+    def mutation_abandoned(self) -> None:
+        self.abandoned += 1
 
     def gave_up(self, method: str) -> bool:
         """Tell whether a call ended by the client's deadline: its reset may come before the server's own clock."""

@@ -4,11 +4,14 @@ import asyncio
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import grpc.aio
 
+from scheduler.adapters.grpc.answers import UnreadAnswers
 from scheduler.adapters.grpc.faults import CallFaults
+from scheduler.adapters.grpc.large_requests import LargeRequests
+from scheduler.adapters.grpc.limits import Cap
 from scheduler.application.errors import ServerStoppingError
 from scheduler.application.ports.telemetry import RpcTelemetry
 from scheduler.application.ports.tracing import CallSpan, Tracing
@@ -59,18 +62,21 @@ class CallsInFlight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallServices:
-    """Whom to tell how calls begin and end."""
+    """Whom to tell how calls begin and end, and what all calls share."""
 
     telemetry: RpcTelemetry
     faults: CallFaults
     in_flight: CallsInFlight
     tracing: Tracing
+    large: LargeRequests
+    answers: UnreadAnswers
+    watches: Cap
 
 
 class Call(Generic[Request, Response]):
     """One call, while inside. What its handler raises becomes a status; a client's own cancel passes as it is."""
 
-    __slots__ = ("_context", "_method", "_peer", "_services", "_span", "_started")
+    __slots__ = ("_context", "_method", "_services", "_span", "_started", "peer")
 
     def __init__(
         self, services: CallServices, method: str, context: Context[Request, Response], span: CallSpan
@@ -79,11 +85,12 @@ class Call(Generic[Request, Response]):
         self._method = method
         self._context = context
         self._span = span
-        self._peer = context.peer()  # gRPC forgets it when the client ends the call
+        self.peer = context.peer()  # gRPC forgets it when the client ends the call
         self._started = perf_counter()
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> Self:
         self._services.in_flight.enter()
+        return self
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
@@ -112,7 +119,7 @@ class Call(Generic[Request, Response]):
     def _ended(self, status: str, error: BaseException | None = None) -> None:
         self._span.answered(status, error)
         seconds = perf_counter() - self._started
-        self._services.telemetry.rpc_ended(self._method, status, seconds, peer=self._peer)
+        self._services.telemetry.rpc_ended(self._method, status, seconds, peer=self.peer)
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -4,14 +4,15 @@ Every error is an InvalidFieldError that names the wire's field with its path fr
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 from typing import Literal, TypedDict
 from uuid import UUID
 
 from scheduler.adapters.grpc import bulk_cursor
 from scheduler.adapters.grpc.enums import PRIORITIES, STATES, optional, required
-from scheduler.adapters.grpc.fields import fields_of, refuse_nul
+from scheduler.adapters.grpc.fields import fields_of
+from scheduler.adapters.grpc.large_requests import LARGE_BYTES, MAX_BATCH_JOBS
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.times import to_datetime, to_timedelta
 from scheduler.application.dead_letters import BulkOrder, EndedFilter
@@ -19,12 +20,23 @@ from scheduler.application.dto import JobFilter
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
 from scheduler.domain.errors import InvalidFieldError
 from scheduler.domain.ids import JobId
+from scheduler.domain.json_document import CheckedJson, json_check_steps
 from scheduler.domain.retry import RetryPolicy
-from scheduler.domain.submission import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, MAX_LABELS, Submission
+from scheduler.domain.submission import (
+    DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_TIMEOUT,
+    MAX_LABEL_KEY_BYTES,
+    MAX_LABEL_VALUE_BYTES,
+    Submission,
+    check_label_count,
+    check_text,
+)
 from scheduler.domain.trace import TraceContext
 
-MAX_BATCH_JOBS = 1000
-MAX_BATCH_BYTES = 4 * 1024 * 1024
+MAX_FILTER_TYPE_BYTES = 256
+MAX_ERROR_TEXT_BYTES = 4096
+MAX_STATES = 32
+"""More than there are states; a state may be named twice."""
 _DEFAULT_RETRY_POLICY = RetryPolicy()
 UNKNOWN_ERROR = "unknown"
 """Names the kind of those errors whose kind was never computed."""
@@ -41,35 +53,51 @@ def job_id(text: str, field: str = "job_id") -> JobId:
     return JobId(UUID(text))
 
 
-def single_submit(request: pb.SubmitJobRequest, trace: TraceContext | None = None) -> SubmitCommand:
-    """Read the one job of a SubmitJob."""
+def single_submit(request: pb.SubmitJobRequest, trace: TraceContext | None = None) -> Iterator[SubmitCommand | None]:
+    """Read the one job of a SubmitJob, in steps."""
     if not request.HasField("job"):
         raise InvalidFieldError("job", "is required")
-    return submit_command(request.job, "job", trace)
+    yield from _submit_steps(request.job, "job", trace)
 
 
-def batch_submit(request: pb.SubmitJobsRequest, trace: TraceContext | None = None) -> Sequence[SubmitCommand]:
-    """Read the jobs of a SubmitJobs, within its limits."""
+def batch_submit(request: pb.SubmitJobsRequest, trace: TraceContext | None = None) -> Iterator[SubmitCommand | None]:
+    """Read the jobs of a SubmitJobs, in steps."""
     if not 1 <= len(request.jobs) <= MAX_BATCH_JOBS:
         raise InvalidFieldError("jobs", f"must be 1 to {MAX_BATCH_JOBS}, are {len(request.jobs)}")
-    if request.ByteSize() > MAX_BATCH_BYTES:
-        raise InvalidFieldError("jobs", f"must be at most {MAX_BATCH_BYTES} bytes together, are {request.ByteSize()}")
-    return [submit_command(job, f"jobs[{index}]", trace) for index, job in enumerate(request.jobs)]
+    for index, job in enumerate(request.jobs):
+        yield from _submit_steps(job, f"jobs[{index}]", trace)
 
 
-def submit_command(job: pb.Job, path: str, trace: TraceContext | None = None) -> SubmitCommand:
+def _submit_steps(job: pb.Job, path: str, trace: TraceContext | None) -> Iterator[SubmitCommand | None]:
+    with fields_of(path):
+        payload = yield from _checked(job.payload_json)
+    yield submit_command(job, path, trace, payload)
+
+
+def _checked(payload: str) -> Generator[None, None, str]:
+    """Return the payload; a large one is checked here, in steps, and not again where small ones are."""
+    if len(payload) <= LARGE_BYTES:
+        return payload
+    yield from json_check_steps("payload", payload)
+    return CheckedJson(payload)
+
+
+def submit_command(
+    job: pb.Job, path: str, trace: TraceContext | None = None, payload: str | None = None
+) -> SubmitCommand:
     """Read a job that lies at `path` in its request."""
     with fields_of(path):
-        return SubmitCommand(
-            submission=_submission(job), job_id=job_id(job.job_id) if job.job_id else None, trace=trace
-        )
+        submission = _submission(job, job.payload_json if payload is None else payload)
+        return SubmitCommand(submission=submission, job_id=job_id(job.job_id) if job.job_id else None, trace=trace)
 
 
-def _submission(job: pb.Job) -> Submission:
+def _submission(job: pb.Job, payload: str) -> Submission:
+    if job.labels:
+        check_label_count("labels", len(job.labels))
     return Submission(
         type=job.type,
         priority=required(PRIORITIES, "priority", job.priority),
-        payload=job.payload_json or None,
+        payload=payload or None,
         idempotency_key=job.idempotency_key or None,
         max_attempts=job.max_attempts or DEFAULT_MAX_ATTEMPTS,
         timeout=to_timedelta("timeout", job.timeout) if job.HasField("timeout") else DEFAULT_TIMEOUT,
@@ -96,7 +124,7 @@ def _retry_policy(policy: pb.RetryPolicy) -> RetryPolicy:
 
 def job_filter(request: pb.ListJobsRequest) -> JobFilter:
     """Read the filters of a ListJobs."""
-    refuse_nul("type_filter", request.type_filter)
+    check_text("type_filter", request.type_filter, MAX_FILTER_TYPE_BYTES)
     created_after = created_before = None
     if request.HasField("created_after"):
         created_after = to_datetime("created_after", request.created_after)
@@ -116,8 +144,10 @@ def job_filter(request: pb.ListJobsRequest) -> JobFilter:
 def ended_filter(job_filter: pb.JobFilter) -> EndedFilter:
     """Read the filter of a bulk request, which lies in the field `filter`."""
     with fields_of("filter"):
-        refuse_nul("type_filter", job_filter.type_filter)
-        refuse_nul("error_text", job_filter.error_text)
+        check_text("type_filter", job_filter.type_filter, MAX_FILTER_TYPE_BYTES)
+        check_text("error_text", job_filter.error_text, MAX_ERROR_TEXT_BYTES)
+        if len(job_filter.state_filter) > MAX_STATES:
+            raise InvalidFieldError("state_filter", f"must name at most {MAX_STATES} states")
         return EndedFilter(
             states=frozenset(required(STATES, "state_filter", state) for state in job_filter.state_filter),
             priority=optional(PRIORITIES, "priority_filter", job_filter.priority_filter),
@@ -158,11 +188,10 @@ def _optional_time(message: pb.JobFilter, field: _Time) -> datetime | None:
 
 
 def _label_filter(labels: Mapping[str, str]) -> Mapping[str, str]:
-    if len(labels) > MAX_LABELS:
-        raise InvalidFieldError("label_filter", f"must be at most {MAX_LABELS}, are {len(labels)}")
+    check_label_count("label_filter", len(labels))
     for key, value in labels.items():
-        refuse_nul("label_filter", key)
-        refuse_nul(f"label_filter[{key}]", value)
+        check_text("label_filter", key, MAX_LABEL_KEY_BYTES, subject="a key ")
+        check_text(f"label_filter[{key}]", value, MAX_LABEL_VALUE_BYTES)
     return dict(labels)
 
 
@@ -173,10 +202,12 @@ class RequeueFields(TypedDict):
     expected_version: int
 
 
-def requeue(request: pb.RequeueJobRequest) -> RequeueFields:
-    """Read a RequeueJob; an empty payload keeps the stored one, as an absent one does."""
+def requeue(request: pb.RequeueJobRequest) -> Iterator[RequeueFields | None]:
+    """Read a RequeueJob, in steps; an empty payload keeps the stored one, as an absent one does."""
     version = _not_negative("expected_version", request.expected_version)
-    return RequeueFields(payload=request.payload_json or None, expected_version=version)
+    with fields_of():
+        payload = yield from _checked(request.payload_json)
+    yield RequeueFields(payload=payload or None, expected_version=version)
 
 
 class ErrorGroupsFields(TypedDict):
@@ -189,7 +220,7 @@ class ErrorGroupsFields(TypedDict):
 
 def error_groups(request: pb.ListErrorGroupsRequest) -> ErrorGroupsFields:
     """Read a ListErrorGroups."""
-    refuse_nul("type_filter", request.type_filter)
+    check_text("type_filter", request.type_filter, MAX_FILTER_TYPE_BYTES)
     return ErrorGroupsFields(
         fingerprint=fingerprint(request.error_fingerprint), job_type=request.type_filter or None, limit=request.limit
     )

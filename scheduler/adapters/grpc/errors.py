@@ -29,12 +29,23 @@ from scheduler.domain.errors import InvalidFieldError, SchedulerError, Transitio
 
 DOMAIN = "scheduler.v1"
 RETRY_SOON = timedelta(seconds=1)
-_MAX_MESSAGE_CHARACTERS = 1024
-"""Statuses travel as HTTP headers, which may hold 8 KiB in all."""
+_MAX_MESSAGE_BYTES = 1024
+_MAX_DETAIL_BYTES = 512
+"""Statuses travel as HTTP headers, which may hold 8 KiB in all: the message is there twice, once with three characters
+for a byte that is no ASCII, and the rest in base64."""
 
 
 class MalformedRequestError(SchedulerError):
     """The bytes of a request are no message of its kind, or a text in it is no UTF-8."""
+
+
+class CapReachedError(SchedulerError):
+    """As much of something goes on as may at once, in all or for one client's host."""
+
+    def __init__(self, what: str) -> None:
+        """Keep the name of the cap."""
+        super().__init__(f"too many {what} at once on this server or from this client's host")
+        self.what = what
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +58,16 @@ class Refusal:
 
     def to_status(self) -> grpc.Status:
         """Pack it for abort_with_status."""
-        status = Status(code=self.code.value[0], message=self.message[:_MAX_MESSAGE_CHARACTERS])
+        status = Status(code=self.code.value[0], message=_short(self.message, _MAX_MESSAGE_BYTES))
         for detail in self.details:
             packed = AnyMessage()
             packed.Pack(detail)
             status.details.append(packed)
         return rpc_status.to_status(status)
+
+
+def _short(text: str, most: int) -> str:
+    return text.encode(errors="replace")[:most].decode(errors="ignore")
 
 
 Error = TypeVar("Error", bound=SchedulerError)
@@ -73,7 +88,14 @@ def _row(
 
 
 def _bad_field(field: str, reason: str) -> Message:
-    return BadRequest(field_violations=[BadRequest.FieldViolation(field=field, description=reason)])
+    violation = BadRequest.FieldViolation(
+        field=_short(field, _MAX_DETAIL_BYTES), description=_short(reason, _MAX_DETAIL_BYTES)
+    )
+    return BadRequest(field_violations=[violation])
+
+
+def _cap(what: str) -> Message:
+    return _reason("CAP_REACHED", cap=what)
 
 
 def _reason(reason: str, **metadata: object) -> Message:
@@ -138,6 +160,7 @@ _TABLE: Mapping[type[SchedulerError], Callable[[SchedulerError], Refusal]] = dic
             ],
         ),
         _row(OverloadedError, grpc.StatusCode.RESOURCE_EXHAUSTED, lambda error: [_retry(error.retry_after)]),
+        _row(CapReachedError, grpc.StatusCode.RESOURCE_EXHAUSTED, lambda error: [_cap(error.what), _retry()]),
         _row(TooManyWatchersError, grpc.StatusCode.RESOURCE_EXHAUSTED, lambda _: [_retry()]),
         _row(
             UnavailableError,

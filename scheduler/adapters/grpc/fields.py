@@ -20,9 +20,3 @@ def fields_of(path: str = "") -> Iterator[None]:
     except InvalidFieldError as error:
         name = _WIRE_NAMES.get(error.field, error.field)
         raise InvalidFieldError(f"{path}.{name}" if path else name, error.reason) from error
-
-
-def refuse_nul(field: str, text: str) -> None:
-    """Raise InvalidFieldError if the text holds NUL, which no store keeps."""
-    if "\0" in text:
-        raise InvalidFieldError(field, "must not hold NUL")

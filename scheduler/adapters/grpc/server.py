@@ -6,15 +6,19 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from scheduler.adapters.grpc.answers import UnreadAnswers
 from scheduler.adapters.grpc.calls import CallServices, CallsInFlight
 from scheduler.adapters.grpc.faults import CallFaults
 from scheduler.adapters.grpc.health import HealthService
 from scheduler.adapters.grpc.interceptors import CallInterceptor
+from scheduler.adapters.grpc.large_requests import LargeRequests
+from scheduler.adapters.grpc.limits import Cap
 from scheduler.adapters.grpc.mutations import Mutations
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import add_SchedulerServiceServicer_to_server
 from scheduler.adapters.grpc.servicer import SERVICE, SchedulerServicer, UseCases
@@ -22,10 +26,19 @@ from scheduler.application.errors import PortInUseError
 from scheduler.application.ports.telemetry import FaultTelemetry, RpcTelemetry
 from scheduler.application.ports.tracing import Tracing
 from scheduler.application.untraced import UNTRACED
+from scheduler.application.watch_hub import MAX_WATCHERS
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+_REFLECTION = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
+MAX_HEALTH_STREAMS = 1000
+MAX_REFLECTION_STREAMS = 100
+MAX_STREAMS_OF_A_CONNECTION = 4096
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 """Twice what a batch may hold, so that one somewhat too large is told which rule it broke."""
+
+SOFT_METADATA_BYTES = 8 * 1024
+MAX_METADATA_BYTES = 16 * 1024
+"""Of the headers of a call: above the first size calls are refused at random, above this one always."""
 
 ABORT_SECONDS = 1.0
 """What aborted calls get to tell their clients."""
@@ -35,6 +48,7 @@ ABORT_SECONDS = 1.0
 class ServerOptions:
     """Where and how to serve.
 
+    `client_share` of each cap is all that the clients of one host get together: 1 behind a proxy, which is one host.
     Connections older than `connection_age` (gRPC spreads it by ± 10 %) are closed, so that clients spread over
     processes that came later; their calls may go on for `connection_grace`. `max_calls` counts streams too.
     """
@@ -44,8 +58,12 @@ class ServerOptions:
     share_port: bool = False
     """Several processes serve the same port; else one that is in use is an error."""
     max_calls: int = 20_000
+    max_connections: int = 10_000
+    client_share: float = 0.5
     connection_age: timedelta = timedelta(minutes=10)
     connection_grace: timedelta = timedelta(hours=1)
+    connection_idle: timedelta = timedelta(minutes=5)
+    handshake: timedelta = timedelta(seconds=10)
     keepalive: timedelta = timedelta(seconds=30)
 
 
@@ -66,13 +84,24 @@ class ApiServer:
         tracing: Tracing = UNTRACED,
     ) -> None:
         call_faults = CallFaults(faults)
+        cap = partial(Cap, share=options.client_share, telemetry=telemetry)
         self._end_watches = end_watches
         self._options = options
         self._services = CallServices(
-            telemetry=telemetry, faults=call_faults, in_flight=CallsInFlight(), tracing=tracing
+            telemetry=telemetry,
+            faults=call_faults,
+            in_flight=CallsInFlight(),
+            tracing=tracing,
+            large=LargeRequests(telemetry),
+            answers=UnreadAnswers(share=options.client_share, telemetry=telemetry),
+            watches=cap("watches", MAX_WATCHERS),
         )
-        self._mutations = Mutations(call_faults.abandoned)
-        self._servicer = SchedulerServicer(use_cases, self._mutations, tracing)
+        self._other_streams = {
+            f"/{_HEALTH}/Watch": cap("health streams", MAX_HEALTH_STREAMS),
+            _REFLECTION: cap("reflection streams", MAX_REFLECTION_STREAMS),
+        }
+        self._mutations = Mutations(call_faults.abandoned, telemetry)
+        self._servicer = SchedulerServicer(use_cases, self._mutations, tracing, self._services.large)
         self._health = HealthService((SERVICE,))
         self._stop_lock = asyncio.Lock()
         self._server: grpc.aio.Server | None = None
@@ -117,7 +146,7 @@ class ApiServer:
 
     def _build(self) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=[CallInterceptor(service=SERVICE, services=self._services)],
+            interceptors=[CallInterceptor(service=SERVICE, services=self._services, other_streams=self._other_streams)],
             options=_channel_options(self._options),
             maximum_concurrent_rpcs=self._options.max_calls,
         )
@@ -146,6 +175,13 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         # no overload, and `maximum_concurrent_rpcs` says RESOURCE_EXHAUSTED.
         ("grpc.server.max_pending_requests", options.max_calls),
         ("grpc.server.max_pending_requests_hard_limit", options.max_calls),
+        # What one client may hold without a call that we could count.
+        ("grpc.max_concurrent_streams", MAX_STREAMS_OF_A_CONNECTION),
+        ("grpc.max_allowed_incoming_connections", options.max_connections),
+        ("grpc.max_metadata_size", SOFT_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.server_handshake_timeout_ms", _millis(options.handshake)),
+        ("grpc.max_connection_idle_ms", _millis(options.connection_idle)),
         ("grpc.max_connection_age_ms", _millis(options.connection_age)),
         ("grpc.max_connection_age_grace_ms", _millis(options.connection_grace)),
         # Find clients that vanished, for each may hold a watch; and let clients look for us as often.

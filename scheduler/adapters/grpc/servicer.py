@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scheduler.adapters.grpc import bulk_cursor, commands, page_token, pages, views
 from scheduler.adapters.grpc.fields import fields_of
+from scheduler.adapters.grpc.large_requests import LargeRequests
 from scheduler.adapters.grpc.mutations import Mutations
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import SchedulerServiceServicer
@@ -50,15 +51,17 @@ class UseCases:
 class SchedulerServicer(SchedulerServiceServicer):
     """Serves scheduler.v1. SubmitJobs itself outlives a client that goes away; other mutations are shielded."""
 
-    def __init__(self, use_cases: UseCases, mutations: Mutations, tracing: Tracing) -> None:
+    def __init__(self, use_cases: UseCases, mutations: Mutations, tracing: Tracing, large: LargeRequests) -> None:
         self._use_cases = use_cases
+        self._large = large
         self._mutations = mutations
         self._tracing = tracing
 
     async def SubmitJob(self, request: pb.SubmitJobRequest, context: HasMetadata) -> pb.SubmitJobResponse:
         """Store one job."""
         with self._use_cases.submit_jobs.failures_counted():
-            command = commands.single_submit(request, read_trace(context) or current_trace())
+            steps = commands.single_submit(request, read_trace(context) or current_trace())
+            (command,) = await self._large.run(len(request.job.payload_json), steps)
         (outcome,) = await self._use_cases.submit_jobs.execute([command])
         self._tracing.submitted(outcome.job_id, command.submission)
         return views.submit_response(outcome)
@@ -66,7 +69,8 @@ class SchedulerServicer(SchedulerServiceServicer):
     async def SubmitJobs(self, request: pb.SubmitJobsRequest, context: HasMetadata) -> pb.SubmitJobsResponse:
         """Store a batch."""
         with self._use_cases.submit_jobs.failures_counted():
-            batch = commands.batch_submit(request, read_trace(context) or current_trace())
+            steps = commands.batch_submit(request, read_trace(context) or current_trace())
+            batch = await self._large.run(request.ByteSize(), steps)
         return views.submit_responses(await self._use_cases.submit_jobs.execute(batch))
 
     async def GetJob(self, request: pb.GetJobRequest, _context: object) -> pb.JobStatus:
@@ -94,7 +98,8 @@ class SchedulerServicer(SchedulerServiceServicer):
 
     async def RequeueJob(self, request: pb.RequeueJobRequest, _context: object) -> pb.RequeueJobResponse:
         """Run an ended job again."""
-        job_id, fields = commands.job_id(request.job_id), commands.requeue(request)
+        job_id = commands.job_id(request.job_id)
+        (fields,) = await self._large.run(len(request.payload_json), commands.requeue(request))
         with fields_of():
             job = await self._mutations.run(self._use_cases.requeue_job.execute(job_id, **fields))
         return views.requeue_response(job)

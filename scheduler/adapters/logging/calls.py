@@ -26,6 +26,14 @@ class LoggedCalls(RpcTelemetry):
         if self._sample and (status != "OK" or self._is_due(method)):
             self._log.info("rpc_ended", method=method, status=status, seconds=round(seconds, 6), peer=peer)
 
+    def limited(self, cap: str) -> None:
+        """Pass it on: a flood must not flood the log."""
+        self._following.limited(cap)
+
+    def mutation_abandoned(self) -> None:
+        """Pass it on."""
+        self._following.mutation_abandoned()
+
     def _is_due(self, method: str) -> bool:
         passed = self._passed[method]
         self._passed[method] = (passed + 1) % self._sample

@@ -58,6 +58,8 @@ class RecordingTelemetry(
     faults: list[tuple[str, BaseException]] = field(default_factory=list)
     degraded_parts: set[str] = field(default_factory=set)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    caps: list[str] = field(default_factory=list)
+    abandoned_mutations: int = 0
 
     def jobs_submitted(self, jobs: Sequence[Job]) -> None:
         """Remember acknowledged new jobs."""
@@ -159,3 +161,11 @@ class RecordingTelemetry(
     def rpc_ended(self, method: str, status: str, seconds: float, *, peer: str) -> None:  # noqa: ARG002 - the port's own
         """Remember a call and how it ended."""
         self.calls.append((method, status))
+
+    def limited(self, cap: str) -> None:
+        """Remember the cap."""
+        self.caps.append(cap)
+
+    def mutation_abandoned(self) -> None:
+        """Count it."""
+        self.abandoned_mutations += 1

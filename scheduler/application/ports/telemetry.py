@@ -154,6 +154,14 @@ class RpcTelemetry(Protocol):
     def rpc_ended(self, method: str, status: str, seconds: float, *, peer: str) -> None:
         """Count a call by its method's short name and its status name, and note how long it took and whose it was."""
 
+    @abstractmethod
+    def limited(self, cap: str) -> None:
+        """Count a call or connection that a cap on one client's or all clients' use ended or refused, by that cap."""
+
+    @abstractmethod
+    def mutation_abandoned(self) -> None:
+        """Count a mutation that goes on without its client."""
+
 
 class CallTelemetry(Protocol):
     """Told by an adapter of its calls to a server: SQL or Redis. Operations are few, and named in the code."""

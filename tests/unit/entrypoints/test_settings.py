@@ -26,6 +26,8 @@ FREE_TEXTS = {
     "otel_exporter_otlp_traces_endpoint",
 }
 BAD_VALUES = {
+    "grpc_client_share": ["0", "1.5", "half"],
+    "grpc_max_connections": ["0", "1.5", "many"],
     "grpc_port": ["eighty", "-1", "65536", "1.5"],
     "metrics_port": ["x", "-1", "65536"],
     "worker_pool_size": ["0", "10001", "many"],

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from scheduler.adapters.grpc.mutations import Mutations
+from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
 
 
 async def _give_up_on(
@@ -24,7 +25,7 @@ async def _give_up_on(
 
 def test_a_mutation_returns_and_raises_to_its_caller() -> None:
     async def scenario() -> None:
-        mutations = Mutations(lambda _: pytest.fail("nobody gave up"))
+        mutations = Mutations(lambda _: pytest.fail("nobody gave up"), RecordingTelemetry())
 
         async def seven() -> int:
             return 7
@@ -42,7 +43,7 @@ def test_a_mutation_returns_and_raises_to_its_caller() -> None:
 def test_a_mutation_goes_on_when_its_caller_gives_up_and_can_be_waited_for() -> None:
     async def scenario() -> None:
         outcome: list[str] = []
-        mutations = Mutations(lambda _: pytest.fail("it succeeds"))
+        mutations = Mutations(lambda _: pytest.fail("it succeeds"), RecordingTelemetry())
         release = asyncio.Event()
         await _give_up_on(mutations, release, outcome, None)
         assert outcome == []
@@ -56,7 +57,7 @@ def test_a_mutation_goes_on_when_its_caller_gives_up_and_can_be_waited_for() -> 
 def test_the_failure_of_a_mutation_without_a_caller_is_reported() -> None:
     async def scenario() -> None:
         reported: list[BaseException] = []
-        mutations = Mutations(reported.append)
+        mutations = Mutations(reported.append, RecordingTelemetry())
         release = asyncio.Event()
         error = ValueError("broken")
         await _give_up_on(mutations, release, [], error)
@@ -71,7 +72,7 @@ def test_the_failure_of_a_mutation_without_a_caller_is_reported() -> None:
 def test_work_in_steps_is_told_when_its_caller_gives_up() -> None:
     async def scenario() -> None:
         steps: list[str] = []
-        mutations = Mutations(lambda _: pytest.fail("it succeeds"))
+        mutations = Mutations(lambda _: pytest.fail("it succeeds"), RecordingTelemetry())
 
         async def work(gone: asyncio.Event) -> None:
             steps.append("first")

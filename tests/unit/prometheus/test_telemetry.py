@@ -301,6 +301,18 @@ def test_calls_are_counted_by_method_and_status() -> None:
     assert value(metrics, "grpc_request_duration_seconds_sum", method="GetJob") == 0.75
 
 
+def test_calls_that_a_cap_refused_are_counted_by_the_cap() -> None:
+    metrics = Metrics()
+    calls = RpcMetrics(metrics, methods=["GetJob"])
+
+    calls.limited("watches")
+    calls.mutation_abandoned()
+
+    assert value(metrics, "grpc_limited_total", cap="watches") == 1
+    assert value(metrics, "grpc_limited_total", cap="unread answers") == 0
+    assert value(metrics, "grpc_abandoned_mutations_total") == 1
+
+
 def test_made_up_methods_share_one_series() -> None:
     metrics = Metrics()
     calls = RpcMetrics(metrics, methods=["GetJob"])
