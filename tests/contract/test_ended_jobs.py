@@ -9,9 +9,9 @@ from scheduler.application.dto import JobFilter
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
 from scheduler.domain.state import DEAD_STATES, FINAL_STATES, REQUEUEABLE_STATES, JobState
-from tests.contract.steps import added
+from tests.contract.steps import added, applied, history
 from tests.support.backends import SMALL_SCAN, Run, StoreBackend
-from tests.support.builders import HOUR, MICROSECOND, NOW, JobFields, a_change, a_job, a_worker_id
+from tests.support.builders import HOUR, MICROSECOND, NOW, JobFields, a_change, a_failure, a_job, a_worker_id
 
 DEAD = EndedFilter(states=DEAD_STATES)
 FINGERPRINT = "0123456789abcdef"
@@ -173,6 +173,20 @@ def test_a_job_is_deleted_with_its_labels_history_and_names(run: Run, store: Sto
     assert run(store.reader.attempts(queued.id)) is None
     assert list(run(store.repository.find_taken([queued.id], ["k"]))) == []
     assert list(run(store.reader.list_jobs(JobFilter(labels={"a": "b"}), limit=5, after=None)).jobs) == []
+
+
+def test_jobs_that_stay_keep_their_labels_and_history(run: Run, store: StoreBackend) -> None:
+    queued = [a_job(labels={"a": "b"}, max_attempts=1) for _ in range(3)]
+    added(run, store, queued)
+    started = [applied(run, store, job, job.start(a_worker_id(), NOW)) for job in queued]
+    gone, moved, other = (applied(run, store, job, job.fail(a_failure(), NOW, 0.5)) for job in started)
+    again = applied(run, store, moved, moved.requeue(NOW + timedelta(seconds=1)))
+
+    assert run(store.ended_jobs.delete([gone, moved])) == 1
+
+    found = run(store.reader.list_jobs(JobFilter(labels={"a": "b"}), limit=5, after=None)).jobs
+    assert {job.id for job in found} == {again.id, other.id}
+    assert [len(history(run, store, job)) for job in (again, other)] == [1, 1]
 
 
 def test_a_job_that_has_moved_since_is_not_deleted(run: Run, store: StoreBackend) -> None:

@@ -91,6 +91,14 @@ def test_stats_count_each_state_and_queue(run: Run, store: StoreBackend) -> None
     assert stats.dead_letters == counts[JobState.DEADLETTER]
 
 
+def test_the_oldest_in_a_queue_is_one_that_still_waits(run: Run, store: StoreBackend) -> None:
+    old, new = a_job(queued_at=NOW), a_job(queued_at=NOW + SECOND)
+    added(run, store, [old, new])
+    applied(run, store, old, old.start(a_worker_id(), NOW + SECOND))
+
+    assert run(store.reader.queue_stats()).queues[old.priority] == QueueDepth(depth=1, oldest_queued_at=NOW + SECOND)
+
+
 def test_stats_and_lists_agree_after_transitions(run: Run, store: StoreBackend) -> None:
     job = a_job()
     added(run, store, [job])
