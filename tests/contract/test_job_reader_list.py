@@ -172,6 +172,15 @@ def test_every_field_of_a_filter_must_match(run: Run, store: StoreBackend, name:
     assert bool(expected) != (name in MATCH_NOTHING)
 
 
+def test_a_job_whose_labels_share_a_value_is_listed_once(run: Run, store: StoreBackend) -> None:
+    job = a_job(labels={"a": "x", "b": "x"})
+    added(run, store, [job])
+
+    assert [
+        found.id for found in run(store.reader.list_jobs(JobFilter(labels={"a": "x"}), limit=5, after=None)).jobs
+    ] == [job.id]
+
+
 def test_a_filter_follows_the_state(run: Run, store: StoreBackend) -> None:
     (job,) = added(run, store, [a_job(labels={"a": "b"})])
     cancelled = job.cancel(NOW)
