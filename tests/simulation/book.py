@@ -53,6 +53,22 @@ class JobCall(Asked):
     """A cancel or a requeue."""
 
     job_id: JobId
+    payload: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class BulkCall(Asked):
+    """A requeue or a deletion of all that match."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Stream:
+    """One stream to one api, and when it brought what."""
+
+    api: str
+    opened_at: float
+    ended_at: float = float("inf")
+    heard: list[tuple[float, Job]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +78,7 @@ class Watched:
     job_id: JobId
     by: str
     seen: list[Job] = field(default_factory=list)
+    streams: list[Stream] = field(default_factory=list)
     ended: bool = False
     error: str = ""
 
@@ -73,6 +90,8 @@ class Book:
     wishes: list[Wish] = field(default_factory=list)
     cancels: list[JobCall] = field(default_factory=list)
     requeues: list[JobCall] = field(default_factory=list)
+    bulk_requeues: list[BulkCall] = field(default_factory=list)
+    deletions: list[BulkCall] = field(default_factory=list)
     watches: list[Watched] = field(default_factory=list)
 
     def acknowledged(self) -> list[JobId]:

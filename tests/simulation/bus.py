@@ -12,20 +12,19 @@ from tests.simulation.loop import SimulationLoop
 from tests.simulation.network import Call, Link
 from tests.simulation.remote import QueueCaller
 
-HINT_LOST = 0.03
-
 
 class HintServer(EventBus):
     """The server's side: who listens, and what becomes of a hint on its way."""
 
     def __init__(self, loop: SimulationLoop, rng: Random) -> None:
+        self.lost = 0.0
         self._loop = loop
         self._rng = rng
         self._listeners: list[tuple[Link, MemorySubscription]] = []
 
     async def publish(self, events: Sequence[Event]) -> None:
         for link, listener in self._listeners:
-            if not link.cut and self._rng.random() >= HINT_LOST:
+            if not link.cut and self._rng.random() >= self.lost:
                 delay = 0.001 + 0.02 * self._rng.random() ** 4 + link.slow * self._rng.random()
                 self._loop.call_later(delay, listener.offer, tuple(events), context=link.server.lane.context)
 

@@ -28,7 +28,8 @@ class SimulatedHandler(Handler):
         self._is_over = is_over
 
     async def run(self, payload: str | None, context: JobContext) -> str | None:
-        run = self._ledger.begin(context.attempt_id, context.worker_id, self._host, obedient=self._kind != "stubborn")
+        obedient = self._kind != "stubborn"
+        run = self._ledger.begin(context.attempt_id, context.worker_id, self._host, obedient=obedient, payload=payload)
         self._trace.note(self._host, "handler begins", self._kind, context.attempt_id)
         try:
             result = await self._work(run, context)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from tests.simulation.network import Link, Server, Weather
 from tests.simulation.remote import Caller, QueueCaller, StoreCaller
 from tests.simulation.servers import BEGIN, Servers
 from tests.simulation.trace import Trace
+from tests.simulation.troubles import Troubles
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,8 +34,18 @@ class World:
     servers: Servers
     ledger: Ledger
     weather: Weather
+    is_focused: bool
+    """It plays one scene, several times, and meets no other harm: what that brings about is judged under a calm sky."""
+    rough: bool
+    """Messages are lost and late until everything heals."""
     long_jobs: bool
     """Most jobs take longer than a lease, and most misfortunes cut the workers that run them from the store."""
+    hint_lost: float
+    """The chance that a listener does not hear a hint."""
+    keep_for: timedelta
+    """How long reapers keep ended jobs."""
+    healed_at: float = float("inf")
+    """From when on nothing goes wrong any more."""
     over: bool = False
     """The run is being taken apart: nothing counts any more."""
 
@@ -67,18 +79,6 @@ class SeededIds(Ids, Randomness):
         return self._rng.random()
 
 
-@dataclass(slots=True)
-class Trouble:
-    """A time in which a process could not do what it should; open while `until` is None."""
-
-    kind: str
-    since: float
-    until: float | None = None
-
-    def touches(self, since: float, until: float) -> bool:
-        return self.since <= until and (self.until is None or self.until >= since)
-
-
 class Host:
     """One process from its start to its end; who restarts it makes a new one."""
 
@@ -88,8 +88,9 @@ class Host:
         self.main = Lane(name)
         self.lanes = [self.main]
         self.alive = True
+        self.born_at = world.loop.time()
         self.died_at: float | None = None
-        self.troubles: list[Trouble] = []
+        self.troubles = Troubles(world.loop.time)
         self.stopping = asyncio.Event()
         self.on_exit: list[Callable[[], None]] = []
         self._rng = world.random(name)
@@ -119,7 +120,7 @@ class Host:
         return Link(self.world.loop, server, self.name, self.world.weather, self._rng, self.world.trace)
 
     def store_caller(self, link: Link) -> Caller:
-        return StoreCaller(link, self._rng, self.world.loop.time)
+        return StoreCaller(link, self.world.servers.engine)
 
     def links(self) -> list[Link]:
         """Return every connection of this process."""
@@ -170,6 +171,10 @@ class Host:
         """Let a handler block the event loop; other threads go on."""
         self._begin("blocked", [self.main])
 
+    def lag(self) -> None:
+        """Let the event loop stand still for a moment."""
+        self._begin("lagging", [self.main])
+
     def _begin(self, kind: str, lanes: list[Lane]) -> None:
         self.trouble(kind)
         for lane in lanes:
@@ -184,14 +189,12 @@ class Host:
 
     def trouble(self, kind: str) -> None:
         self.world.trace.note(self.name, kind.upper())
-        self.troubles.append(Trouble(kind, self.world.loop.time()))
+        self.troubles.begin(kind)
 
     def trouble_ends(self, kind: str) -> None:
-        for trouble in self.troubles:
-            if trouble.kind == kind and trouble.until is None:
-                self.world.trace.note(self.name, f"no longer {kind}")
-                trouble.until = self.world.loop.time()
+        if self.troubles.end(kind):
+            self.world.trace.note(self.name, f"no longer {kind}")
 
     def was(self, kinds: frozenset[str], since: float, until: float) -> bool:
         """Tell whether the process was in one of these troubles at any time in between."""
-        return any(trouble.kind in kinds and trouble.touches(since, until) for trouble in self.troubles)
+        return self.troubles.any(since, until, kinds)

@@ -1,14 +1,13 @@
 """What must hold between workers: no two at one job, none closed that is well, no result refused that was taken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from scheduler.domain.attempt import AttemptOutcome
-from scheduler.domain.ids import AttemptId, WorkerId
-from scheduler.domain.job import Job
+from scheduler.domain.ids import AttemptId, Fence, WorkerId
 from scheduler.domain.lease import LeaseTerms
 from scheduler.domain.state import JobState
-from tests.simulation.checks import Evidence
+from tests.simulation.checks import Evidence, Life
 from tests.simulation.host import Host
 from tests.simulation.ledger import Run
 from tests.simulation.processes import WorkerProcess
@@ -18,6 +17,7 @@ FROZEN = frozenset({"paused", "blocked"})
 """A handler that cannot run cannot be stopped either, until its process goes on."""
 STOP_SECONDS = 0.1
 CANNOT_RENEW = frozenset({"paused", "cut from store", "isolated", "slow", "killed", "stuck"})
+TAKEN = frozenset({AttemptOutcome.SUCCEEDED, AttemptOutcome.RETRY, AttemptOutcome.FAILED, AttemptOutcome.TIMED_OUT})
 NOTICE_SECONDS = 20.0
 """A lease, and what it takes to notice that it is over."""
 
@@ -31,6 +31,8 @@ def check_starts(evidence: Evidence) -> Iterator[str]:
             yield f"{run.host} ran {run.attempt_id}, which no start of its own allows"
         if run.attempt_id in seen:
             yield f"{run.attempt_id} ran twice"
+        if run.doubted:
+            yield f"{run.attempt_id} began on {run.host} when its lease was in doubt"
         seen.add(run.attempt_id)
 
 
@@ -62,7 +64,7 @@ def _excused(evidence: Evidence, first: Run, second: Run) -> bool:
 
 
 def _was_cancelled(evidence: Evidence, run: Run) -> bool:
-    attempt = evidence.history(run.attempt_id.job_id).get(run.attempt_id.fence)
+    attempt = evidence.attempt(run.attempt_id)
     return attempt is not None and attempt.outcome is AttemptOutcome.CANCELLED
 
 
@@ -114,23 +116,23 @@ def _could_not_renew(host: WorkerProcess, at: float) -> bool:
 
 
 def check_refusals(evidence: Evidence) -> Iterator[str]:
-    """A result that the store took is never called stale; a handler that would not stop can leave two."""
+    """A result that the store took is never called stale, unless its job was moved on or purged before that was known.
+
+    A handler that would not stop can leave two.
+    """
     stubborn = {run.attempt_id for run in evidence.world.ledger.runs if not run.obedient}
     for host in evidence.fleet.workers():
         for job_id, fence in host.telemetry.stale:
-            attempt = evidence.history(job_id).get(fence)
-            taken = attempt is not None and attempt.outcome is AttemptOutcome.SUCCEEDED
-            if taken and AttemptId(job_id, fence) not in stubborn:
-                yield f"{host.name} was told that {job_id}@{fence} is stale, and it SUCCEEDED"
+            if AttemptId(job_id, fence) not in stubborn and _was_taken(evidence.lives[job_id], fence):
+                yield f"{host.name} was told that {job_id}@{fence} is stale, and it was taken"
 
 
-def check_requeues(evidence: Evidence) -> Iterator[str]:
-    """A requeue that says yes has queued the job."""
-    for call in evidence.book.requeues:
-        if isinstance(call.answer, Job):
-            stored = [move.after for move in evidence.moves[call.job_id] if call.at <= move.at <= call.answered_at]
-            if call.answer not in stored:
-                yield f"requeue of {call.job_id} returned v{call.answer.version}, which was not stored"
+def _was_taken(lives: Sequence[Life], fence: Fence) -> bool:
+    attempts = ((life, life.history.get(fence)) for life in lives if life.deletion is None)
+    return any(
+        attempt is not None and attempt.outcome in TAKEN and life.last.version == fence + 1
+        for life, attempt in attempts
+    )
 
 
 def check_queue(evidence: Evidence) -> Iterator[str]:
@@ -145,6 +147,5 @@ LEASE_CHECKS = (
     check_leases,
     check_closings,
     check_refusals,
-    check_requeues,
     check_queue,
 )

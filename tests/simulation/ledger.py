@@ -15,6 +15,9 @@ class Run:
     host: str
     obedient: bool
     """It ends when it is cancelled."""
+    payload: str | None
+    doubted: bool
+    """Its worker had been told not to believe in its lease any more when it began."""
     started_at: float
     ended_at: float | None = None
     end: str = ""
@@ -26,9 +29,21 @@ class Ledger:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self.runs: list[Run] = []
+        self.doubted: set[WorkerId] = set()
+        """Workers that do not believe in their leases now."""
 
-    def begin(self, attempt_id: AttemptId, worker_id: WorkerId, host: str, *, obedient: bool) -> Run:
-        run = Run(attempt_id=attempt_id, worker_id=worker_id, host=host, obedient=obedient, started_at=self._now())
+    def begin(
+        self, attempt_id: AttemptId, worker_id: WorkerId, host: str, *, obedient: bool, payload: str | None
+    ) -> Run:
+        run = Run(
+            attempt_id=attempt_id,
+            worker_id=worker_id,
+            host=host,
+            obedient=obedient,
+            payload=payload,
+            doubted=worker_id in self.doubted,
+            started_at=self._now(),
+        )
         self.runs.append(run)
         return run
 

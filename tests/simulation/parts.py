@@ -1,16 +1,19 @@
 """The real use cases and loops of each kind of process, wired to a host's own way to the servers."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
 
 from scheduler.adapters.http.progress import LoopProgress
 from scheduler.application.best_effort import BestEffortQueue
+from scheduler.application.bulk import BulkChanges
 from scheduler.application.dto import PurgeRule, WorkerInfo
 from scheduler.application.loops import Loop, LoopServices
 from scheduler.application.ports.handlers import SilentLog
 from scheduler.application.transitions import Transitions
 from scheduler.application.use_cases.cancel_job import CancelJob
 from scheduler.application.use_cases.close_dead_workers import CloseDeadWorkers
+from scheduler.application.use_cases.delete_jobs import DeleteJobs
 from scheduler.application.use_cases.finish_jobs import FinishJobs
 from scheduler.application.use_cases.follow_store_clock import FollowStoreClock
 from scheduler.application.use_cases.purge_jobs import PurgeJobs
@@ -18,6 +21,7 @@ from scheduler.application.use_cases.reconcile_queue import ReconcileQueue
 from scheduler.application.use_cases.recover_lost_jobs import RecoverLostJobs
 from scheduler.application.use_cases.release_due_jobs import ReleaseDueJobs
 from scheduler.application.use_cases.requeue_job import RequeueJob
+from scheduler.application.use_cases.requeue_jobs import RequeueJobs
 from scheduler.application.use_cases.return_hand_outs import ReturnHandOuts
 from scheduler.application.use_cases.run_job import RunJob
 from scheduler.application.use_cases.sample_depths import SampleDepths
@@ -40,10 +44,25 @@ from scheduler.domain.priority import StrictOrder, WeightedOrder
 from scheduler.domain.state import FINAL_STATES
 from tests.simulation.handlers import SimulatedHandlers
 from tests.simulation.host import Host
+from tests.simulation.journal import WatchedEndedJobs
 from tests.simulation.network import Link
 from tests.simulation.remote import remote
 
+if TYPE_CHECKING:
+    from scheduler.application.ports.job_sweeper import JobSweeper
+
 CLOCK_SECONDS = 10.0
+
+
+class TwoStatementPurge:
+    """A purge as SQL has it: what it found may have moved on before it is deleted."""
+
+    def __init__(self, ended: WatchedEndedJobs) -> None:
+        self._ended = ended
+
+    async def purge(self, rule: PurgeRule, *, now: datetime, limit: int) -> int:
+        doomed = await self._ended.purgeable(rule, now=now, limit=limit)
+        return await self._ended.delete(doomed) if doomed else 0
 
 
 class Parts:
@@ -55,6 +74,7 @@ class Parts:
         self.repository = remote(host.store, "jobs", servers.repository)
         self.sweeper = remote(host.store, "sweeper", servers.sweeper)
         self.queue = remote(host.queue, "queue", servers.queue)
+        self.ended = remote(host.store, "ended", servers.ended)
         self.store_time = remote(host.store, "time", servers.store_time)
         self.best_effort = BestEffortQueue(queue=self.queue, bus=host.bus, faults=host.telemetry)
         self.transitions = Transitions(repository=self.repository, ids=host.ids)
@@ -84,6 +104,16 @@ class ApiParts(Parts):
         )
         self.cancel_job = CancelJob(transitions=transitions, queue=queue, clock=clock)
         self.requeue_job = RequeueJob(transitions=transitions, queue=queue, clock=clock, telemetry=host.telemetry)
+        bulk = BulkChanges(ended_jobs=self.ended, clock=clock)
+        self.requeue_jobs = RequeueJobs(
+            repository=self.repository,
+            bulk=bulk,
+            transitions=transitions,
+            queue=queue,
+            clock=clock,
+            telemetry=host.telemetry,
+        )
+        self.delete_jobs = DeleteJobs(repository=self.repository, ended_jobs=self.ended, bulk=bulk)
         self.hub = WatchHub(repository=self.repository, bus=host.bus, faults=host.telemetry, randomness=host.ids)
         self.watch_job = WatchJob(hub=self.hub)
 
@@ -216,8 +246,10 @@ class ReaperParts(Parts):
             registry=registry,
             telemetry=host.telemetry,
         )
-        rules = [PurgeRule(states=sorted(FINAL_STATES), keep_for=timedelta(days=1))]
-        purge = PurgeJobs(sweeper=self.sweeper, registry=registry, clock=host.clock, rules=rules)
+        rules = [PurgeRule(states=sorted(FINAL_STATES), keep_for=host.world.keep_for)]
+        purge = PurgeJobs(
+            sweeper=cast("JobSweeper", TwoStatementPurge(self.ended)), registry=registry, clock=host.clock, rules=rules
+        )
         return [
             self.loop("release_due", self._release_due_jobs().execute, 0.5),
             self.loop("close_workers", close.execute, 0.8),
@@ -226,7 +258,7 @@ class ReaperParts(Parts):
             self.loop("return_hand_outs", hand_outs.execute, 1.0),
             self.loop("reconcile_queue", self._reconcile_queue().execute, 2.0),
             self.loop("sample_depths", sample.execute, 20.0),
-            self.loop("purge", purge.execute, 30.0),
+            self.loop("purge", purge.execute, min(30.0, host.world.keep_for.total_seconds())),
         ]
 
     def _release_due_jobs(self) -> ReleaseDueJobs:

@@ -14,7 +14,7 @@ from scheduler.domain.ids import AttemptId, JobId, WorkerId
 from scheduler.domain.job import Job
 from tests.simulation.host import Host, World
 from tests.simulation.loop import Lane
-from tests.simulation.network import Link
+from tests.simulation.network import Link, cause
 from tests.simulation.parts import ApiParts, Parts, ReaperParts, WorkerParts
 
 T = TypeVar("T")
@@ -82,13 +82,16 @@ class ApiProcess(Process):
             self.serving = False
             hub.stop()
 
-    def call(self, work: Callable[[ApiParts], Coroutine[Any, Any, T]], answer: Callable[[T | Exception], None]) -> None:
+    def call(
+        self, work: Callable[[ApiParts], Coroutine[Any, Any, T]], answer: Callable[[T | Exception], None], why: object
+    ) -> None:
         """Serve a unary call; `answer` gets what it returns or raises, if the process lives so long."""
-        self.spawn(self._answered(work, answer))
+        self.spawn(self._answered(work, answer, why))
 
     async def _answered(
-        self, work: Callable[[ApiParts], Coroutine[Any, Any, T]], answer: Callable[[T | Exception], None]
+        self, work: Callable[[ApiParts], Coroutine[Any, Any, T]], answer: Callable[[T | Exception], None], why: object
     ) -> None:
+        cause.set(why)
         try:
             with time_limit(CALL_SECONDS):
                 answer(await work(self.parts))
@@ -144,11 +147,19 @@ class WorkerProcess(Process, LeaseHolder):
     def lease_opened(self, worker_id: WorkerId) -> None:
         self.worker_ids.append(worker_id)
         self.world.trace.note(self.name, "lease opened", worker_id)
-        self._on_main(self.parts.worker.lease_opened, worker_id)
+        self._on_main(self._opened, worker_id)
 
     def lease_suspended(self) -> None:
         self.world.trace.note(self.name, "lease suspended")
-        self._on_main(self.parts.worker.lease_suspended)
+        self._on_main(self._suspended)
+
+    def _opened(self, worker_id: WorkerId) -> None:
+        self.world.ledger.doubted.discard(worker_id)
+        self.parts.worker.lease_opened(worker_id)
+
+    def _suspended(self) -> None:
+        self.world.ledger.doubted.update(self.worker_ids)
+        self.parts.worker.lease_suspended()
 
     def running_attempts(self) -> frozenset[AttemptId]:
         return self.parts.worker.running_attempts()

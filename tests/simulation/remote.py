@@ -1,19 +1,17 @@
 """Ports as a process has them: each call is a request to a server, repeated or given up as the real adapters do."""
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
-from random import Random
 from typing import Protocol, TypeVar, cast
 
-from scheduler.adapters.cockroach.connection import RECONNECT_SECONDS
-from scheduler.adapters.cockroach.patience import FIRST_PAUSE, LONGEST_PAUSE
 from scheduler.adapters.redis.breaker import CircuitBreaker
 from scheduler.adapters.redis.client import COMMAND_SECONDS
 from scheduler.adapters.redis.server import PROBE_SECONDS
 from scheduler.application.deadline import remaining_seconds
-from scheduler.application.errors import QueueUnavailableError, StoreUnavailableError
-from tests.simulation.network import Call, ConflictError, Link, LostError, RefusedError
+from scheduler.application.errors import QueueUnavailableError
+from tests.simulation.engine import Engine
+from tests.simulation.network import Call, Link, LostError, RefusedError, cause
+from tests.simulation.sql import CALL, transactions
 
 Port = TypeVar("Port")
 
@@ -26,32 +24,14 @@ class Caller(Protocol):
 
 
 class StoreCaller(Caller):
-    """Repeats a statement until its fate is known or the caller's deadline comes, as the SQL adapter does."""
+    """Runs each call as a statement of the real retry wrapper."""
 
-    def __init__(self, link: Link, rng: Random, now: Callable[[], float]) -> None:
-        self._link = link
-        self._rng = rng
-        self._now = now
+    def __init__(self, link: Link, engine: Engine) -> None:
+        self._transactions = transactions(link, engine)
 
     async def __call__(self, call: Call) -> object:
-        deadline = self._now() + remaining_seconds()
-        refused_since: float | None = None
-        failures = 0
-        while (left := deadline - self._now()) > 0:
-            try:
-                return await self._link.exchange(call, left)
-            except RefusedError:
-                refused_since = self._now() if refused_since is None else refused_since
-                if self._now() - refused_since >= RECONNECT_SECONDS:
-                    break
-            except (LostError, ConflictError):
-                refused_since = None
-            failures += 1
-            pause = self._rng.random() * min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
-            if pause >= deadline - self._now():
-                break
-            await asyncio.sleep(pause)
-        raise StoreUnavailableError("simulated")
+        [[outcome]] = await self._transactions.execute(call.name.encode(), {CALL: call}, operation=call.name)
+        return outcome
 
 
 class QueueCaller(Caller):
@@ -68,7 +48,7 @@ class QueueCaller(Caller):
         limit = min(remaining_seconds(), PROBE_SECONDS if probe else COMMAND_SECONDS)
         try:
             answer = await self._link.exchange(call, limit)
-        except (LostError, RefusedError, ConflictError) as error:
+        except (LostError, RefusedError) as error:
             failure = QueueUnavailableError("simulated")
             self._breaker.failed(failure)
             raise failure from error
@@ -90,7 +70,7 @@ class _Remote:
         caller, full_name = self._caller, f"{self._name}.{name}"
 
         async def call(*args: object, **options: object) -> object:
-            return await caller(Call(full_name, method, args, options))
+            return await caller(Call(full_name, method, args, options, cause.get()))
 
         setattr(self, name, call)
         return call

@@ -21,6 +21,8 @@ from scheduler.application.worker.attempts import AttemptTable
 from scheduler.application.worker.lease import LeaseHolder, LeaseKeeper
 from scheduler.domain.ids import AttemptId, JobId, OpId
 from scheduler.domain.lease import ReaperPatience
+from tests.simulation.sabotage_leases import LEASE_SABOTAGES
+from tests.simulation.sabotage_queues import QUEUE_SABOTAGES
 
 Patches = Callable[[], Iterator[None]]
 
@@ -136,6 +138,8 @@ SABOTAGES: Mapping[str, Patches] = MappingProxyType(
         # What runs have found, undone.
         "slow-readings": _without_slow_readings,
         "second-look": _without_second_look,
+        **LEASE_SABOTAGES,
+        **QUEUE_SABOTAGES,
     }
 )
 

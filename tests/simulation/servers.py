@@ -1,6 +1,7 @@
 """The store and the queue: the memory adapters behind a network, each with a clock of its own."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TypeVar
@@ -15,11 +16,21 @@ from scheduler.application.ports.clock import Clock
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
 from tests.simulation.bus import HintServer
-from tests.simulation.journal import Journal, WatchedMaintenance, WatchedQueue, WatchedRegistry, WatchedRepository
+from tests.simulation.engine import Engine
+from tests.simulation.journal import (
+    Journal,
+    WatchedEndedJobs,
+    WatchedMaintenance,
+    WatchedQueue,
+    WatchedRegistry,
+    WatchedRepository,
+)
 from tests.simulation.loop import SimulationLoop
 from tests.simulation.network import Server, at_once
 
 T = TypeVar("T")
+CLOSED_WITHIN = timedelta(seconds=5)
+"""Instead of an hour, so that runs see what lies beyond: jobs of workers that were closed long ago."""
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -30,8 +41,22 @@ class ServerClock(Clock):
         self._loop = loop
         self.offset = timedelta(0)
         self.jumps: list[float] = []
+        self._offsets = [(0.0, self.offset)]
+        self.was_set_back = False
+        self._standing_at: datetime | None = None
+
+    @contextmanager
+    def standing_at(self, moment: datetime) -> Iterator[None]:
+        """Stand still while inside: in a statement it is always as late as when it began."""
+        self._standing_at = moment
+        try:
+            yield
+        finally:
+            self._standing_at = None
 
     def now(self) -> datetime:
+        if self._standing_at is not None:
+            return self._standing_at
         return BEGIN + timedelta(seconds=self._loop.time()) + self.offset
 
     def monotonic(self) -> float:
@@ -39,20 +64,29 @@ class ServerClock(Clock):
 
     def jump(self, by: timedelta) -> None:
         self.offset += by
+        self.was_set_back |= by < timedelta(0)
         self.jumps.append(self._loop.time())
+        self._offsets.append((self._loop.time(), self.offset))
+
+    def seconds_of(self, moment: datetime, at: float) -> float:
+        """Return when a moment is, or was, by the loop's time, as the clock stood at `at`."""
+        offset = next(offset for since, offset in reversed(self._offsets) if since <= at)
+        return (moment - BEGIN - offset).total_seconds()
 
 
 class Servers:
     """All that the processes share."""
 
     def __init__(self, loop: SimulationLoop, rng: Random) -> None:
-        self.store, self.queue_server = Server("store"), Server("queue")
+        self.store, self.queue_server = Server("store", loop), Server("queue", loop)
         self.journal = Journal(loop.time)
         self.clock = ServerClock(loop)
         self.data = MemoryStore(self.clock)
+        self.engine = Engine(loop, self.store, self.clock, self.rows, rng)
         self.queue_state = MemoryQueueState(ServerClock(loop))
         self.hints = HintServer(loop, rng)
-        self.repository = WatchedRepository(self.data, self.journal, lambda: self.store.caller)
+        self.repository = WatchedRepository(self.data, self.journal, self.store)
+        self.ended = WatchedEndedJobs(self.data, self.journal, self.store)
         self.registry = WatchedRegistry(self.data, self.journal)
         self.reader = MemoryJobReader(self.data)
         self.sweeper = MemoryJobSweeper(self.data)
@@ -63,7 +97,7 @@ class Servers:
 
     def jobs(self) -> dict[JobId, Job]:
         """Return every job as it stands now."""
-        return {job_id: moves[-1].after for job_id, moves in self.journal.moves.items()}
+        return {job_id: row.job for job_id, row in self.rows().jobs.items()}
 
     def rows(self) -> MemoryData:
         """Return all that the store holds, to be read between two steps of the loop."""

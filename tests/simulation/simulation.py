@@ -3,15 +3,20 @@
 import asyncio
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 from types import SimpleNamespace
 from unittest.mock import patch
 
+from scheduler.adapters.cockroach import connection, patience
 from scheduler.application import deadline
+from scheduler.application.use_cases import recover_lost_jobs
 from scheduler.domain.ids import JobId
 from tests.simulation.book import Book
+from tests.simulation.bounds import BOUNDS
+from tests.simulation.call_checks import CALL_CHECKS
 from tests.simulation.checks import CHECKS, Evidence, is_settled
 from tests.simulation.client import Client
 from tests.simulation.fleet import Fleet, Size
@@ -21,9 +26,12 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.loop import SimulationLoop
 from tests.simulation.nemesis import Nemesis, weather_of
 from tests.simulation.network import CALM
-from tests.simulation.servers import Servers
+from tests.simulation.servers import CLOSED_WITHIN, Servers
 from tests.simulation.trace import Trace
 
+KEEP_FOR = (timedelta(days=1), timedelta(days=1), timedelta(seconds=2), timedelta(seconds=8))
+PACES = (0.0, 0.0, 0.005, 0.05)
+HINT_LOST = (0.0, 0.0, 0.03, 0.6)
 REST_SECONDS = 400.0
 """Within which everything comes to rest once nothing is wrong any more."""
 
@@ -53,14 +61,20 @@ class Run:
         plan = Random(f"{seed}:plan")
         self.loop = SimulationLoop(Random(f"{seed}:schedule"))
         trace = Trace(self.loop.time)
+        is_focused = seed % 2 == 1
+        weather = CALM if is_focused else weather_of(plan)
         self.world = World(
             seed=seed,
             loop=self.loop,
             trace=trace,
             servers=Servers(self.loop, Random(f"{seed}:hints")),
             ledger=Ledger(self.loop.time),
-            weather=weather_of(plan),
+            weather=weather,
+            is_focused=is_focused,
+            rough=weather != CALM,
             long_jobs=plan.random() < 0.25,
+            keep_for=plan.choice(KEEP_FOR),
+            hint_lost=0.0 if is_focused else plan.choice(HINT_LOST),
         )
         self.book = Book()
         size = Size(
@@ -70,8 +84,10 @@ class Run:
             slots=plan.randint(1, 3),
         )
         self.fleet = Fleet(self.world, size)
-        self.nemesis = Nemesis(self.world, self.fleet)
+        self.world.servers.hints.lost = self.world.hint_lost
+        self.world.servers.engine.pace = plan.choice(PACES)
         self.clients = [Client(self.world, f"client-{number}", self.fleet, self.book) for number in range(2)]
+        self.nemesis = Nemesis(self.world, self.fleet, self.clients)
         self._calls = plan.randint(5, 14)
         self._trouble_seconds = plan.uniform(12, 42)
 
@@ -84,6 +100,7 @@ class Run:
         await asyncio.sleep(self._trouble_seconds)
         self.world.trace.note("NEMESIS", "heals everything")
         self.world.weather = CALM
+        self.world.healed_at = self.loop.time()
         self.nemesis.heal()
         until = self.loop.time() + REST_SECONDS
         while not self._at_rest() and self.loop.time() < until:  # noqa: ASYNC110 - rest is nothing that happens
@@ -108,7 +125,7 @@ class Run:
     def violations(self) -> list[str]:
         """Judge the run by all invariants."""
         evidence = self.evidence()
-        found = [text for check in (*CHECKS, *LEASE_CHECKS) for text in check(evidence)]
+        found = [text for check in (*CHECKS, *CALL_CHECKS, *LEASE_CHECKS, *BOUNDS) for text in check(evidence)]
         return [*self.world.servers.journal.violations, *self.loop.failures, *found]
 
     def report(self) -> Report:
@@ -118,7 +135,7 @@ class Run:
             trace=self.world.trace,
             seconds=self.loop.time(),
             steps=self.loop.steps,
-            jobs=len(self.world.servers.jobs()),
+            jobs=len(self.world.servers.journal.moves),
             runs=len(self.world.ledger.runs),
         )
 
@@ -142,7 +159,7 @@ def simulate(seed: int) -> Report:
     """Run a seed; the same seed does the same in every process and on every machine."""
     with _without_collector():
         run = Run(seed)
-        with patch.object(deadline, "time", SimpleNamespace(monotonic=run.loop.time)):
+        with _simulated_time(run.loop):
             try:
                 run.loop.run_until_complete(run.live())
                 report = run.report()
@@ -150,6 +167,16 @@ def simulate(seed: int) -> Report:
             finally:
                 run.loop.close()
     return report
+
+
+@contextmanager
+def _simulated_time(loop: SimulationLoop) -> Iterator[None]:
+    """Let what measures its own waiting do so on the loop's clock."""
+    with ExitStack() as patches:
+        for module in (deadline, patience, connection):
+            patches.enter_context(patch.object(module, "time", SimpleNamespace(monotonic=loop.time)))
+        patches.enter_context(patch.object(recover_lost_jobs, "CLOSED_WITHIN", CLOSED_WITHIN))
+        yield
 
 
 @contextmanager

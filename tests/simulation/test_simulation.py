@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -11,8 +13,34 @@ from tests.simulation.simulation import Report, simulate
 
 CHUNK = 20
 SEEDS = 120
-ENOUGH_SEEDS = 250
-"""Within which each sabotage must show; most do within ten."""
+FOUND_BY: Mapping[str, int] = MappingProxyType(
+    {
+        "fence": 0,
+        "op-id": 0,
+        "idempotent-queue": 0,
+        "patience": 2,
+        "self-fencing": 29,
+        "slow-readings": 86,
+        "second-look": 8,
+        "expired-by": 6,
+        "clock-jumps": 6,
+        "silences": 80,
+        "orphans": 4,
+        "starts-under-way": 35,
+        "result-op-id": 0,
+        "lost-attempts": 12,
+        "early-revocations": 95,
+        "absent-workers": 73,
+        "overdue": 16,
+        "handed-out": 0,
+        "hand-out": 23,
+        "rebuild": 53,
+        "settling": 11,
+        "watch-subscriptions": 3,
+        "purge-check": 18,
+    }
+)
+"""A seed that found each guard missing: it is tried first. After a change of the product another one may find it."""
 
 
 def told(report: Report) -> str:
@@ -53,4 +81,4 @@ def test_a_seed_does_the_same_in_another_process(hash_seed: str) -> None:
 @pytest.mark.parametrize("guard", SABOTAGES)
 def test_a_missing_guard_is_found(guard: str) -> None:
     with sabotaged(guard):
-        assert any(simulate(seed).violations for seed in range(ENOUGH_SEEDS))
+        assert any(simulate(seed).violations for seed in (FOUND_BY[guard], *range(SEEDS)))
