@@ -25,8 +25,8 @@ Feature: Dead letters
         | two | own waltz | 1             |
       And all jobs end DEADLETTER
       Then the kinds of errors of "own waltz" are
-        | jobs | FAILED | DEADLETTER | error                   |
-        | 2    | 0      | 2          | no handler for job type |
+        | jobs | FAILED | DEADLETTER | error          |
+        | 2    | 0      | 2          | will not dance |
 
     Scenario: A kind of which no job is left is not shown
       Given these jobs are submitted
@@ -85,7 +85,7 @@ Feature: Dead letters
         | two |          | own waltz | 1             |
       And "one" ends FAILED
       And "two" ends DEADLETTER
-      When the dead letters whose error contains "no handler" are queued again
+      When the dead letters whose error contains "will not dance" are queued again
       Then 1 job was changed
       And "two" ends DEADLETTER
       And the attempts of "two" ended FAILED, FAILED

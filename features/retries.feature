@@ -53,7 +53,6 @@ Feature: Retries and dead letters
         | type  | fails  | runs for | time limit | reason                  | outcomes             |
         | noop  | always |          |            | failed attempt 2        | RETRY, FAILED        |
         | noop  |        | 60       | 0.2        | longer than its timeout | TIMED_OUT, TIMED_OUT |
-        | waltz |        |          |            | no handler for job type | RETRY, FAILED        |
 
     Scenario: Without a word from the client there are three attempts
       When these jobs are submitted

@@ -23,23 +23,14 @@ Feature: Handlers that do harm
         | megabytes      | ValueError: xxxxxxxxxx                                                      |
         | recursion      | RecursionError                                                              |
 
-  Rule: A job of a type that no worker knows waits for one that does, but not for ever
+  Rule: A job of a type that no worker knows waits for one that does
 
-    Scenario: The reason says what is missing, and what is there
+    Scenario: It consumes no attempt, and holds up no other job
       Given a worker is at work
       When these jobs are submitted
-        | job | type     | first wait |
-        | fax | fax.send | 600        |
-      Then "fax" becomes RETRYING
-      And "fax" has 1 attempt
-      And the reason of "fax" says "no handler for job type 'fax.send'"
-      And the reason of "fax" says "noop"
-
-    Scenario: It is given up when its attempts are used up
-      Given a worker is at work
-      When these jobs are submitted
-        | job | type     | first wait |
-        | fax | fax.send | 0.1        |
-      Then "fax" ends DEADLETTER
-      And the attempts of "fax" ended RETRY, RETRY, FAILED
-      And "fax" waited 0.1, 0.2 seconds between its attempts
+        | job   | type     | priority |
+        | fax   | fax.send | CRITICAL |
+        | other |          | LOW      |
+      Then "other" ends SUCCEEDED
+      And "fax" is QUEUED
+      And "fax" has 0 attempts

@@ -45,7 +45,7 @@ class Transitions:
         StoreUnavailableError when the caller's deadline passes in between.
         """
         while remaining_seconds() > 0:
-            before = (await self._repository.load([job_id])).get(job_id)
+            before = (await self._repository.load([job_id], strict=True)).get(job_id)
             if before is None:
                 raise JobNotFoundError(job_id)
             after = decide(before)

@@ -1,8 +1,10 @@
 """The whole scheduler in one process and in virtual time: hours pass in milliseconds, and each run is like the last."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from scheduler.adapters.handlers.definition import AnyDefinition
 from scheduler.adapters.memory.fixed_clock import FixedClock
 from scheduler.adapters.memory.fixed_randomness import FixedRandomness
 from scheduler.adapters.memory.sequential_ids import SequentialIds
@@ -13,7 +15,7 @@ from scheduler.entrypoints.operations import make_loop
 from scheduler.entrypoints.process import ProcessOptions
 from scheduler.entrypoints.reaper import duties
 from scheduler.entrypoints.settings import Settings
-from tests.acceptance import unruly_jobs, user_jobs
+from tests.acceptance import unruly_jobs, unwilling_jobs, user_jobs
 from tests.acceptance.driver import Driver
 from tests.acceptance.memory_client import MemoryClient
 from tests.acceptance.memory_workers import MemoryWorkers
@@ -21,7 +23,13 @@ from tests.acceptance.virtual_time import VirtualTimeLoop
 
 GRACE_SECONDS = 1.5
 
-HANDLERS = (user_jobs.pack, user_jobs.weigh, unruly_jobs.stay, unruly_jobs.harm)
+HANDLERS: Sequence[AnyDefinition] = (
+    user_jobs.pack,
+    user_jobs.weigh,
+    unruly_jobs.stay,
+    unruly_jobs.harm,
+    *unwilling_jobs.HANDLERS,
+)
 
 
 class MemoryDriver(Driver):

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID, uuid5
 
 from scheduler.application.use_cases.submit_jobs import SubmitCommand
@@ -11,6 +12,7 @@ from scheduler.domain.ids import JobId
 from scheduler.domain.priority import Priority
 from scheduler.domain.retry import RetryPolicy
 from scheduler.domain.submission import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, Submission
+from tests.acceptance import unwilling_jobs
 
 Row = Mapping[str, str]
 COLUMNS = frozenset(
@@ -43,6 +45,7 @@ class Orders:
 
     mark: UUID
     now: Callable[[], datetime]
+    own_type: Callable[[], str] = field(default_factory=lambda: cache(unwilling_jobs.unused))
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -50,8 +53,8 @@ class Orders:
         return {MARK_LABEL: str(self.mark)}
 
     def type_of(self, cell: str) -> str:
-        """Read a job type; `own waltz` is one that no other scenario uses."""
-        return f"{cell.removeprefix('own ')}.{self.mark}" if cell.startswith("own ") else cell
+        """Read a job type; `own waltz` is one that no other scenario uses, and whose jobs fail."""
+        return self.own_type() if cell == "own waltz" else cell
 
     def command(self, row: Row) -> SubmitCommand:
         """Read a row; cells that are empty ask for nothing. Raises InvalidFieldError as the submission does."""

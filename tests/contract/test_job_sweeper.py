@@ -12,6 +12,8 @@ from scheduler.domain.state import WAITING_STATES, JobState
 from tests.support.backends import Run, StoreBackend
 from tests.support.builders import MICROSECOND, NOW, a_change, a_job, a_new_job, a_worker_id, an_entry
 
+TYPES = [a_job().type]
+
 
 def added(run: Run, store: StoreBackend, jobs: Sequence[Job]) -> Sequence[Job]:
     run(store.repository.add_all([a_new_job(job) for job in jobs]))
@@ -74,14 +76,14 @@ def test_a_strict_claim_finds_the_most_urgent_oldest_first(run: Run, store: Stor
     everything = [entry for priority in Priority for entry in queues[priority]]
 
     for limit in (1, 3, 7, 12, 50):
-        assert list(run(store.sweeper.claimable(StrictOrder().plan(limit, 0)))) == everything[:limit]
+        assert list(run(store.sweeper.claimable(StrictOrder().plan(limit, 0), types=TYPES))) == everything[:limit]
 
 
 def test_a_claim_walks_the_quotas_and_stops_at_its_limit(run: Run, store: StoreBackend) -> None:
     queues = queued_jobs(run, store, {Priority.CRITICAL: 9, Priority.DEFAULT: 9, Priority.LOW: 9})
     plan = ClaimPlan(limit=6, quotas=[(Priority.LOW, 2), (Priority.DEFAULT, 3), (Priority.LOW, 5)])
 
-    found = run(store.sweeper.claimable(plan))
+    found = run(store.sweeper.claimable(plan, types=TYPES))
 
     assert list(found) == queues[Priority.DEFAULT][:3] + queues[Priority.LOW][:3]
 
@@ -90,22 +92,22 @@ def test_a_claim_walks_the_quotas_and_stops_at_its_limit(run: Run, store: StoreB
 def test_a_weighted_claim_gives_unused_shares_to_others(run: Run, store: StoreBackend, turn: int) -> None:
     queues = queued_jobs(run, store, {Priority.HIGH: 2, Priority.LOW: 20})
 
-    found = run(store.sweeper.claimable(WeightedOrder().plan(12, turn)))
+    found = run(store.sweeper.claimable(WeightedOrder().plan(12, turn), types=TYPES))
 
     assert list(found) == queues[Priority.HIGH] + queues[Priority.LOW][:10]
 
 
 def test_a_claim_of_an_empty_store_or_of_nothing_finds_nothing(run: Run, store: StoreBackend) -> None:
-    assert list(run(store.sweeper.claimable(StrictOrder().plan(10, 0)))) == []
+    assert list(run(store.sweeper.claimable(StrictOrder().plan(10, 0), types=TYPES))) == []
     queued_jobs(run, store, {Priority.HIGH: 2})
-    assert list(run(store.sweeper.claimable(StrictOrder().plan(0, 0)))) == []
+    assert list(run(store.sweeper.claimable(StrictOrder().plan(0, 0), types=TYPES))) == []
 
 
 def test_claimable_takes_nothing(run: Run, store: StoreBackend) -> None:
     queues = queued_jobs(run, store, {Priority.HIGH: 2})
 
     for _ in range(2):
-        assert list(run(store.sweeper.claimable(StrictOrder().plan(5, 0)))) == queues[Priority.HIGH]
+        assert list(run(store.sweeper.claimable(StrictOrder().plan(5, 0), types=TYPES))) == queues[Priority.HIGH]
 
 
 def test_a_started_job_is_claimable_no_longer(run: Run, store: StoreBackend) -> None:
@@ -113,7 +115,18 @@ def test_a_started_job_is_claimable_no_longer(run: Run, store: StoreBackend) -> 
 
     run(store.repository.apply([a_change(job, job.start(a_worker_id(), NOW))]))
 
-    assert list(run(store.sweeper.claimable(StrictOrder().plan(5, 0)))) == []
+    assert list(run(store.sweeper.claimable(StrictOrder().plan(5, 0), types=TYPES))) == []
+
+
+def test_a_claim_passes_over_other_types_and_what_it_is_to_exclude(run: Run, store: StoreBackend) -> None:
+    jobs = [a_job(type=f"type-{n % 3}", queued_at=NOW + n * MICROSECOND) for n in range(30)]
+    added(run, store, jobs)
+    plan = StrictOrder().plan(5, 0)
+
+    found = run(store.sweeper.claimable(plan, types=["type-1", "type-2", "other"], excluding=[jobs[1].id, jobs[5].id]))
+
+    assert list(found) == in_order([jobs[n] for n in (2, 4, 7, 8, 10)])
+    assert list(run(store.sweeper.claimable(plan, types=[]))) == []
 
 
 def per_priority(entries: Sequence[QueueEntry]) -> dict[Priority, list[QueueEntry]]:

@@ -54,6 +54,7 @@ Node = Mapping[str, Any]
 INDEXES = {
     "due": {"jobs_due"},
     "queued_page": {"jobs_queued"},
+    "claimable": {"jobs_queued"},
     "held_by_closed_workers": {"jobs_running", "workers_closed"},
     "held_by_absent_workers": {"jobs_by_state"},
     "held_attempts": {"jobs_running"},
@@ -185,7 +186,8 @@ async def use(spy: Spy, backend: SqlBackend) -> None:
     await sweeper.held_by_closed_workers(timedelta(hours=1), FEW)
     await sweeper.held_by_absent_workers(FEW)
     await use_registry(SqlWorkerRegistry(spy))
-    await sweeper.claimable(StrictOrder().plan(A_PAGE, 0))
+    await sweeper.claimable(StrictOrder().plan(A_PAGE, 0), types=["type-1", "type-2"])
+    await sweeper.queued_page({}, queued_before=NOW + timedelta(days=1), limit=A_PAGE)
     await use_desk(SqlEndedJobs(spy, scan=FEW))
     rule = PurgeRule(states=[JobState.CANCELLED, JobState.FAILED], keep_for=timedelta(0))
     assert await sweeper.purge(rule, now=NOW + timedelta(days=1), limit=A_PAGE) == A_PAGE

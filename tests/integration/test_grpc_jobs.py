@@ -187,7 +187,7 @@ async def test_a_call_may_take_as_long_as_its_client_waits_within_bounds(
 ) -> None:
     seen: list[float] = []
 
-    async def load(ids: Sequence[JobId]) -> Mapping[JobId, JobDetails]:
+    async def load(ids: Sequence[JobId], *, strict: bool = False) -> Mapping[JobId, JobDetails]:
         seen.append(remaining_seconds())
         return {}
 

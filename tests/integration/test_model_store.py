@@ -180,7 +180,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(limit=limits, turn=numbers, strict=st.booleans(), worker=workers)
     def claim_and_start(self, limit: int, turn: int, strict: bool, worker: WorkerId) -> None:  # noqa: FBT001 - drawn by name
         plan = (StrictOrder() if strict else WeightedOrder()).plan(limit, turn)
-        entries = self.twins.ask(lambda store: _listed(store.sweeper.claimable(plan)))
+        entries = self.twins.ask(lambda store: _listed(store.sweeper.claimable(plan, types=["x"])))
         jobs = self.twins.load([entry.job_id for entry in entries]).values()
         self.apply([a_change(job, job.start(worker, self.now), op_id=self.next_op()) for job in jobs])
 

@@ -162,6 +162,7 @@ class WorkerParts(Parts):
         return StartJobs(
             repository=self.repository,
             sweeper=self.sweeper,
+            handlers=self.handlers,
             queue=self.queue,
             best_effort=self.best_effort,
             transitions=self.transitions,

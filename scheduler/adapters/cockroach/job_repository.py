@@ -17,10 +17,7 @@ from scheduler.domain.trace import TraceContext
 
 
 class SqlJobRepository(JobRepository):
-    """Stores jobs and their transitions, a batch to a statement.
-
-    A corrupt row that is asked for alone raises StoreRejectedError; among others it is reported and left out.
-    """
+    """Stores jobs and their transitions, a batch to a statement."""
 
     def __init__(self, transactions: Transactions, telemetry: FaultTelemetry) -> None:
         self._transactions = transactions
@@ -36,14 +33,14 @@ class SqlJobRepository(JobRepository):
         if jobs:
             await self._transactions.run("add_jobs", **new_job_columns(jobs))
 
-    async def load(self, ids: Sequence[JobId]) -> Mapping[JobId, Job]:
+    async def load(self, ids: Sequence[JobId], *, strict: bool = False) -> Mapping[JobId, Job]:
         """Return the jobs that exist."""
-        rows = await self._read("load", ids)
+        rows = await self._read("load", ids, strict=strict)
         return {job.id: job for job in self._rows.jobs(rows)}
 
-    async def load_details(self, ids: Sequence[JobId]) -> Mapping[JobId, JobDetails]:
+    async def load_details(self, ids: Sequence[JobId], *, strict: bool = False) -> Mapping[JobId, JobDetails]:
         """Return the jobs that exist, with payloads and results."""
-        rows = await self._read("load_details", ids)
+        rows = await self._read("load_details", ids, strict=strict)
         return {job.id: _details(job, row) for job, row in self._rows.with_rows(rows)}
 
     async def apply(self, changes: Sequence[Change]) -> frozenset[JobId]:
@@ -60,11 +57,11 @@ class SqlJobRepository(JobRepository):
         rows = await self._transactions.run("note_progress", **note_columns(notes))
         return frozenset([row[0] for row in rows])
 
-    async def _read(self, name: str, ids: Sequence[JobId]) -> Sequence[TupleRow]:
+    async def _read(self, name: str, ids: Sequence[JobId], *, strict: bool) -> Sequence[TupleRow]:
         if not ids:
             return []
         rows = await self._transactions.run(name, ids=uuids(ids))
-        if len(ids) == 1:
+        if strict:
             for row in rows:
                 self._rows.job(row)  # raises when it is corrupt
         return rows

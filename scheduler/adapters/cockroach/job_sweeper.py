@@ -2,20 +2,21 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from psycopg.rows import TupleRow
 
-from scheduler.adapters.cockroach.arrays import times, uuids, words
+from scheduler.adapters.cockroach.arrays import texts, times, uuids, words
 from scheduler.adapters.cockroach.columns import doomed_columns
-from scheduler.adapters.cockroach.job_reader import FIRST_MOMENT, LAST_MOMENT, LEAST_ID
+from scheduler.adapters.cockroach.job_reader import FIRST_MOMENT, LEAST_ID
 from scheduler.adapters.cockroach.rows import JobRows
 from scheduler.adapters.cockroach.transaction import Transactions
 from scheduler.application.dto import PurgeRule, QueueEntry, SweepCursor
 from scheduler.application.ports.job_sweeper import JobSweeper
 from scheduler.application.ports.telemetry import FaultTelemetry
+from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import ClaimPlan, Priority
 
@@ -41,10 +42,20 @@ class SqlJobSweeper(JobSweeper):
         """Return RUNNING jobs whose worker is not registered, or was closed at any time."""
         return await self._jobs("held_by_absent_workers", limit=limit)
 
-    async def claimable(self, plan: ClaimPlan) -> Sequence[QueueEntry]:
-        """Return the queued jobs that the plan would claim, in (priority, queued_at) order."""
-        wanted = list(dict.fromkeys(priority for priority, _ in plan.quotas))
-        queues = await self._queues(wanted, {}, LAST_MOMENT, plan.limit)
+    async def claimable(
+        self, plan: ClaimPlan, *, types: Sequence[str], excluding: Collection[JobId] = ()
+    ) -> Sequence[QueueEntry]:
+        """Return the queued jobs of these types that the plan would claim, in (priority, queued_at) order."""
+        wanted = dict.fromkeys(priority for priority, _ in plan.quotas)
+        queues = _by_priority(
+            await self._transactions.run(
+                "claimable",
+                priorities=words(wanted),
+                types=texts(types),
+                excluding=uuids(excluding),
+                limit=plan.limit,
+            )
+        )
         shares = _claim_shares(plan, queues)
         return [entry for priority in Priority for entry in queues[priority][: shares[priority]]]
 

@@ -1,5 +1,6 @@
 """What the worker does, as log lines."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from structlog.typing import FilteringBoundLogger
@@ -28,6 +29,12 @@ class LoggedWorker(WorkerTelemetry):
     def jobs_started(self, jobs: Sequence[Job]) -> None:
         """Pass it on: the end of each attempt is the one line."""
         self._following.jobs_started(jobs)
+
+    def jobs_without_handler(self, jobs: Sequence[Job]) -> None:
+        """Log each type once a claim; between two such claims a worker waits for seconds."""
+        self._following.jobs_without_handler(jobs)
+        for job_type, count in Counter(job.type for job in jobs).items():
+            self._log.warning("job_without_handler", job_type=job_type, count=count)
 
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         """Log the outcome."""

@@ -43,12 +43,12 @@ class MemoryJobRepository(JobRepository):
                     )
                 )
 
-    async def load(self, ids: Sequence[JobId]) -> Mapping[JobId, Job]:
+    async def load(self, ids: Sequence[JobId], *, strict: bool = False) -> Mapping[JobId, Job]:  # noqa: ARG002 - no object here is corrupt
         """Return the jobs that exist."""
         async with self._store.statement() as data:
             return {row.job.id: row.job for row in _rows(data, ids)}
 
-    async def load_details(self, ids: Sequence[JobId]) -> Mapping[JobId, JobDetails]:
+    async def load_details(self, ids: Sequence[JobId], *, strict: bool = False) -> Mapping[JobId, JobDetails]:  # noqa: ARG002 - no object here is corrupt
         """Return the jobs that exist, with payloads and results."""
         async with self._store.statement() as data:
             return {row.job.id: _details(row) for row in _rows(data, ids)}

@@ -1,6 +1,6 @@
 """What the maintenance loops read, in memory."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, islice, takewhile
 
@@ -10,7 +10,7 @@ from scheduler.adapters.memory.store import MemoryData, MemoryStore
 from scheduler.adapters.memory.time_index import Place
 from scheduler.application.dto import PurgeRule, QueueEntry, SweepCursor
 from scheduler.application.ports.job_sweeper import JobSweeper
-from scheduler.domain.ids import WorkerId
+from scheduler.domain.ids import JobId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import ClaimPlan, Priority
 
@@ -39,11 +39,16 @@ class MemoryJobSweeper(JobSweeper):
         async with self._store.statement() as data:
             return _held(data, (holder for holder in data.holders() if not _is_open(data, holder)), limit)
 
-    async def claimable(self, plan: ClaimPlan) -> Sequence[QueueEntry]:
-        """Return the queued jobs that the plan would claim, in (priority, queued_at) order."""
+    async def claimable(
+        self, plan: ClaimPlan, *, types: Sequence[str], excluding: Collection[JobId] = ()
+    ) -> Sequence[QueueEntry]:
+        """Return the queued jobs of these types that the plan would claim, in (priority, queued_at) order."""
         async with self._store.statement() as data:
-            shares = claim_shares(plan, {priority: len(data.index.group(By.QUEUED, priority)) for priority in Priority})
-            return [entry for priority in Priority for entry in _queued(data, priority, None, shares[priority])]
+            queues = {
+                priority: list(islice(_fitting(data, priority, types, excluding), plan.limit)) for priority in Priority
+            }
+        shares = claim_shares(plan, {priority: len(queue) for priority, queue in queues.items()})
+        return [entry for priority in Priority for entry in queues[priority][: shares[priority]]]
 
     async def queued_page(
         self, after: Mapping[Priority, SweepCursor], *, queued_before: datetime, limit: int
@@ -83,3 +88,11 @@ def _queued(data: MemoryData, priority: Priority, after: SweepCursor | None, lim
     start = None if after is None else (after.queued_at, after.job_id)
     places = islice(data.index.group(By.QUEUED, priority).ascending(start), limit)
     return [QueueEntry(job_id=job_id, priority=priority, queued_at=queued_at) for queued_at, job_id in places]
+
+
+def _fitting(
+    data: MemoryData, priority: Priority, types: Sequence[str], excluding: Collection[JobId]
+) -> Iterator[QueueEntry]:
+    for queued_at, job_id in data.index.group(By.QUEUED, priority).ascending():
+        if job_id not in excluding and data.jobs[job_id].job.type in types:
+            yield QueueEntry(job_id=job_id, priority=priority, queued_at=queued_at)

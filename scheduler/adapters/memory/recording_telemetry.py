@@ -38,6 +38,7 @@ class RecordingTelemetry(
     submit_errors: list[str] = field(default_factory=list)
     requeued: list[Job] = field(default_factory=list)
     started: list[Job] = field(default_factory=list)
+    without_handler: list[Job] = field(default_factory=list)
     ended: list[tuple[Job, Attempt]] = field(default_factory=list)
     recorded: list[int] = field(default_factory=list)
     stale: list[AttemptId] = field(default_factory=list)
@@ -76,6 +77,10 @@ class RecordingTelemetry(
     def jobs_started(self, jobs: Sequence[Job]) -> None:
         """Remember started jobs."""
         self.started.extend(jobs)
+
+    def jobs_without_handler(self, jobs: Sequence[Job]) -> None:
+        """Remember jobs that were given back."""
+        self.without_handler.extend(jobs)
 
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         """Remember a recorded result."""

@@ -41,6 +41,9 @@ class WorkerMetrics(WorkerTelemetry):
         )
         self._ran, self._ran_other = _run_times(metrics, types)
         self._stale = metrics.counter("stale_results_total", "Results refused because their attempt was over.")
+        self._without_handler = metrics.counter(
+            "jobs_without_handler_total", "Claimed jobs whose type has no handler in that worker; they were given back."
+        )
         self._inflight = metrics.gauge("worker_inflight_jobs", "Attempts that run now.", mode="livesum")
         metrics.gauge("worker_slots", "Attempts that may run at once.", mode="livesum").set(slots)
         renewals = metrics.counter("lease_renewals_total", "Renewals of the worker's lease.", "result")
@@ -53,6 +56,10 @@ class WorkerMetrics(WorkerTelemetry):
         for job in jobs:
             if job.started_at is not None and job.queued_at is not None:
                 self._waited[job.priority].observe(max(0.0, (job.started_at - job.queued_at).total_seconds()))
+
+    def jobs_without_handler(self, jobs: Sequence[Job]) -> None:
+        """Count them."""
+        self._without_handler.inc(len(jobs))
 
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         """Count and time an attempt that has a result."""

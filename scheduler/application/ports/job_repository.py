@@ -28,12 +28,15 @@ class JobRepository(Protocol):
         """
 
     @abstractmethod
-    async def load(self, ids: Sequence[JobId]) -> Mapping[JobId, Job]:
-        """Return the jobs that exist, without payloads and results."""
+    async def load(self, ids: Sequence[JobId], *, strict: bool = False) -> Mapping[JobId, Job]:
+        """Return the jobs that exist, without payloads and results.
+
+        A row that breaks the invariants of Job is reported and left out; `strict` raises StoreRejectedError instead.
+        """
 
     @abstractmethod
-    async def load_details(self, ids: Sequence[JobId]) -> Mapping[JobId, JobDetails]:
-        """Return the jobs that exist, with payloads and results."""
+    async def load_details(self, ids: Sequence[JobId], *, strict: bool = False) -> Mapping[JobId, JobDetails]:
+        """Return the jobs that exist, with payloads and results; corrupt rows are treated as by `load`."""
 
     @abstractmethod
     async def apply(self, changes: Sequence[Change]) -> frozenset[JobId]:

@@ -1,11 +1,12 @@
 """What the maintenance loops and the SQL claim read: bounded pages of jobs that something should happen to."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from scheduler.application.dto import PurgeRule, QueueEntry, SweepCursor
+from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import ClaimPlan, Priority
 
@@ -26,8 +27,13 @@ class JobSweeper(Protocol):
         """Return RUNNING jobs whose worker is not registered, or was closed at any time."""
 
     @abstractmethod
-    async def claimable(self, plan: ClaimPlan) -> Sequence[QueueEntry]:
-        """Return the queued jobs that the plan would claim, in (priority, queued_at) order; takes no lock."""
+    async def claimable(
+        self, plan: ClaimPlan, *, types: Sequence[str], excluding: Collection[JobId] = ()
+    ) -> Sequence[QueueEntry]:
+        """Return the queued jobs of these types that the plan would claim, in (priority, queued_at) order.
+
+        `excluding` are jobs that it is to pass over. Takes no lock.
+        """
 
     @abstractmethod
     async def queued_page(

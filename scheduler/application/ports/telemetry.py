@@ -38,6 +38,10 @@ class WorkerTelemetry(Protocol):
         """Note how long each job waited in its queue (started_at - queued_at)."""
 
     @abstractmethod
+    def jobs_without_handler(self, jobs: Sequence[Job]) -> None:
+        """Note jobs that this worker claimed, has no handler for, and gave back."""
+
+    @abstractmethod
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         """Note a recorded result: the job as it now stands, and the attempt."""
 

@@ -14,7 +14,7 @@ class GetJob:
 
     async def execute(self, job_id: JobId) -> JobDetails:
         """Return the job; raises JobNotFoundError."""
-        details = (await self._repository.load_details([job_id])).get(job_id)
+        details = (await self._repository.load_details([job_id], strict=True)).get(job_id)
         if details is None:
             raise JobNotFoundError(job_id)
         return details

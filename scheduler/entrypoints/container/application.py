@@ -155,6 +155,7 @@ class Container(containers.DeclarativeContainer):
         StartJobs,
         repository=adapters.repository,
         sweeper=adapters.sweeper,
+        handlers=common.handlers,
         queue=adapters.queue,
         best_effort=best_effort,
         transitions=transitions,

@@ -1,5 +1,7 @@
 """The memory adapters as the application meets them: servers that can be slow, and go away."""
 
+from collections.abc import Collection, Mapping, Sequence
+
 from scheduler.adapters.memory.ended_jobs import MemoryEndedJobs
 from scheduler.adapters.memory.event_bus import MemoryEventBus
 from scheduler.adapters.memory.fixed_clock import FixedClock
@@ -15,6 +17,7 @@ from scheduler.adapters.memory.store import MemoryStore
 from scheduler.adapters.memory.store_time import MemoryStoreTime
 from scheduler.adapters.memory.switch import Switch
 from scheduler.adapters.memory.worker_registry import MemoryWorkerRegistry
+from scheduler.application.dto import JobDetails
 from scheduler.application.errors import QueueUnavailableError, StoreUnavailableError
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
@@ -22,6 +25,18 @@ from scheduler.domain.state import JobState
 from tests.support.backends import SMALL_SCAN
 from tests.support.builders import a_new_job
 from tests.unit.application.gate import Gate, GatedBus
+
+
+class Damaged(MemoryJobRepository):
+    """Leaves out corrupt rows, as the port says."""
+
+    def __init__(self, store: MemoryStore, damaged: Collection[JobId]) -> None:
+        super().__init__(store)
+        self._damaged = damaged
+
+    async def load_details(self, ids: Sequence[JobId], *, strict: bool = False) -> Mapping[JobId, JobDetails]:
+        found = await super().load_details(ids, strict=strict)
+        return {job_id: details for job_id, details in found.items() if job_id not in self._damaged}
 
 
 class Servers:
@@ -36,7 +51,9 @@ class Servers:
         self.queue_switch = Switch(QueueUnavailableError, when_off=self.memory_bus.cut_off)
         self._store = store = MemoryStore(self.clock)
         self.queue_state = queue = MemoryQueueState(self.clock)
-        self.stored = MemoryJobRepository(store)
+        self.damaged: set[JobId] = set()
+        """Jobs whose rows cannot be loaded with their details."""
+        self.stored = Damaged(store, self.damaged)
         """The same jobs, out of reach of the switch and the gate."""
         self.repository = self.store_switch.guard(self.gate.guard(self.stored))
         self.reader = self.store_switch.guard(MemoryJobReader(store))

@@ -68,6 +68,7 @@ class Shop(Servers):
         self.start_jobs = StartJobs(
             repository=self.repository,
             sweeper=self.sweeper,
+            handlers=self.handlers,
             queue=self.queue,
             best_effort=self.best_effort,
             transitions=self.transitions,

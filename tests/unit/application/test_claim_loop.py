@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from scheduler.application.worker.claim_loop import LOOP
+from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
 from tests.support.builders import a_worker_id
 from tests.unit.application.shop import settled
@@ -207,3 +210,62 @@ def test_what_started_under_a_lease_that_was_replaced_is_given_back_and_runs_und
             assert (job.worker_id, job.attempts) == (new, 1)
 
     with_a_worker(scenario)
+
+
+def test_jobs_without_a_handler_here_stay_queued_in_their_places_and_hold_up_no_other() -> None:
+    async def scenario(shop: Workshop) -> None:
+        foreign = [await shop.submit(type="fax.send", priority=Priority.CRITICAL) for _ in range(20)]
+        own = [await shop.submit_manual() for _ in range(20)]
+        shop.manual.end()
+        shop.claim_loop.resume(shop.worker_id)
+        before = shop.clock.monotonic()
+        async with claiming(shop):
+            await until(lambda: len(shop.telemetry.ended) == 20)
+            assert shop.clock.monotonic() - before < 1
+            await asyncio.sleep(300)
+        assert [await shop.state(job_id) for job_id in own] == [JobState.SUCCEEDED] * 20
+        jobs = [await shop.job(job_id) for job_id in foreign]
+        assert {(job.state, job.attempts, job.version) for job in jobs} == {(JobState.QUEUED, 0, 1)}
+        depths = await shop.maintenance.depths()
+        assert (depths.queues[Priority.CRITICAL], depths.queues[Priority.DEFAULT], depths.processing) == (20, 0, 0)
+        # It asked the queue again after 2, 6, 14, 30 s, then every 30 s: two jobs a time.
+        assert len(shop.telemetry.without_handler) <= 2 * 16
+        assert {job.type for job in shop.telemetry.without_handler} == {"fax.send"}
+
+    with_a_worker(scenario)
+
+
+def test_without_foreign_jobs_the_queue_is_asked_again_and_the_next_pause_is_short() -> None:
+    async def scenario(shop: Workshop) -> None:
+        shop.claim_loop.resume(shop.worker_id)
+        async with claiming(shop):
+            for _ in range(3):
+                job_id = await shop.submit(type="fax.send")
+                await asyncio.sleep(0.1)
+                before = shop.gate.calls.count("claim")
+                await shop.forget(job_id)
+                await shop.queue.remove_all([job_id])
+                await asyncio.sleep(5)
+                assert shop.gate.calls.count("claim") > before
+
+    with_a_worker(scenario)
+
+
+@pytest.mark.parametrize("redis", [True, False])
+def test_a_corrupt_row_does_not_starve_a_worker_with_one_slot(redis: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    async def scenario(shop: Workshop) -> None:
+        corrupt = await shop.submit_manual()
+        shop.damaged.add(corrupt)
+        others = [await shop.submit_manual() for _ in range(5)]
+        if not redis:
+            shop.queue_switch.off()
+        shop.manual.end()
+        shop.claim_loop.resume(shop.worker_id)
+        before = shop.clock.monotonic()
+        async with claiming(shop, hearing=redis):
+            await until(lambda: len(shop.telemetry.ended) == 5)
+        assert shop.clock.monotonic() - before < 5
+        assert [await shop.state(job_id) for job_id in others] == [JobState.SUCCEEDED] * 5
+        assert await shop.state(corrupt) is JobState.QUEUED
+
+    with_a_worker(scenario, slots=1)

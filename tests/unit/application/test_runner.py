@@ -312,9 +312,10 @@ def test_a_fault_of_the_program_around_the_handler_frees_the_slot_and_is_told() 
         def break_down(job_type: str) -> Handler | None:
             raise ZeroDivisionError(job_type)
 
-        shop.handlers.find = break_down  # type: ignore[method-assign] # a fault in the program
         await shop.submit_manual()
-        shop.runner.launch(await shop.start_one(), shop.worker_id)
+        started = await shop.start_one()
+        shop.handlers.find = break_down  # type: ignore[method-assign] # a fault in the program
+        shop.runner.launch(started, shop.worker_id)
         await until(lambda: shop.table.free == 2)
         assert faults(shop) == ["result_lost"]
 

@@ -317,7 +317,7 @@ def test_a_newcomer_is_told_of_any_error_of_the_store() -> None:
     async def scenario(shop: Shop) -> None:
         job = await a_stored_job(shop)
 
-        async def refuse(ids: object) -> dict[JobId, Job]:
+        async def refuse(ids: object, *, strict: bool = False) -> dict[JobId, Job]:
             raise StoreRejectedError("no")
 
         async with served(shop) as watch_job:

@@ -2,10 +2,10 @@
 
 import json
 import time
-from uuid import uuid4
 
 import pytest
 
+from tests.acceptance import unwilling_jobs
 from tests.unit.cli.terminal import Terminal
 from tests.unit.cli.tool import INTERRUPTIBLE, PATIENCE_SECONDS, Tool
 
@@ -14,11 +14,11 @@ SOME_ID = "3f0c5d9e-6f1b-4a54-9a2e-0d6c1b7f8e21"
 
 
 class Corner:
-    """Jobs of a type that nobody handles: each is a dead letter after its first attempt."""
+    """Jobs of a type whose handler always fails: each is a dead letter after its first attempt."""
 
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
-        self.type = f"dlq.{uuid4()}"
+        self.type = unwilling_jobs.unused()
         self.ids: list[str] = []
 
     def dead(self, count: int, *arguments: str) -> None:
@@ -52,7 +52,7 @@ def test_kinds_of_errors_are_listed_with_their_counts(tool: Tool, corner: Corner
 
     assert (group["count"], group["dead_letters"], group["failed"], group["count_capped"]) == (3, 3, 0, False)
     assert (group["type"], group["sample_job_id"]) == (corner.type, corner.ids[-1])
-    assert str(group["sample_error"]).startswith("no handler for job type")
+    assert str(group["sample_error"]).endswith(unwilling_jobs.REFUSAL)
     assert str(group["first_seen"]) < str(group["last_seen"])
     assert header.split() == ["FINGERPRINT", "TYPE", "JOBS", "FAILED", "DEAD", "FIRST", "LAST", "ERROR"]
     assert row.split()[:5] == [group["error_fingerprint"], corner.type, "3", "0", "3"]
@@ -95,7 +95,7 @@ def test_a_job_is_shown_with_its_payload_error_and_history(tool: Tool, corner: C
     attempts = document["attempts"]
     assert isinstance(attempts, list)
     assert (document["payload_json"], [attempt["outcome"] for attempt in attempts]) == ("[1]", ["FAILED", "FAILED"])
-    assert "no handler for job type" in str(document["last_error"])
+    assert unwilling_jobs.REFUSAL in str(document["last_error"])
     assert shown.count("FAILED") == 2
 
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.acceptance import unwilling_jobs
 from tests.unit.cli.tool import Ran, Tool
 
 
@@ -59,7 +60,7 @@ def test_a_limit_is_kept_and_more_is_announced_beside_the_list(tool: Tool, label
 
 
 def test_a_table_that_is_piped_is_neither_coloured_nor_cut(tool: Tool, label: str) -> None:
-    job_type = f"long.{'name' * 30}"
+    job_type = unwilling_jobs.LONG_NAME
     job_id = tool.submit(job_type, "-l", label, "--max-attempts", "1")
     tool("watch", job_id)
     error = str(tool("get", job_id, "--json").document["last_error"])

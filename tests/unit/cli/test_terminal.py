@@ -3,6 +3,7 @@
 import re
 from uuid import uuid4
 
+from tests.acceptance import unwilling_jobs
 from tests.unit.cli.terminal import Terminal
 from tests.unit.cli.tool import INTERRUPTIBLE, PROGRAM, Tool
 
@@ -49,7 +50,7 @@ def test_a_watch_ends_at_ctrl_c_without_a_traceback(tool: Tool) -> None:
 
 def test_ids_and_states_are_never_cut_on_a_narrow_terminal(tool: Tool) -> None:
     label = f"test={uuid4()}"
-    job_id = tool.submit(f"unheard.of.{'x' * 60}", "-l", label, "--max-attempts", "1")
+    job_id = tool.submit(unwilling_jobs.LONG_NAME, "-l", label, "--max-attempts", "1")
     tool("watch", job_id)
 
     screen = on_a_terminal(tool, "list", "-l", label)
