@@ -20,7 +20,7 @@ QUICK_RETRIES = {"type": "db_tx", "first wait": "0.1", "longest wait": "0.2", "m
 
 @pytest.fixture(scope="session")
 def bank_database(stack: Stack) -> Target:
-    return make_target(stack.postgres.url)
+    return make_target(stack.postgres.superuser_url)
 
 
 @pytest.fixture
