@@ -127,6 +127,8 @@ class QueueStats:
     dead_letters: int
 
 
+HISTORY_CAP = 1000
+"""How many attempts of a job are shown, the newest: a job that is requeued again and again has no end of them."""
 COUNT_CAP = 100_000
 
 

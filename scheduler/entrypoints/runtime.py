@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
 
 import structlog
@@ -35,6 +36,7 @@ Main = Callable[[asyncio.Event], Awaitable[int]]
 def run_process(main: Main, settings: Settings) -> int:
     """Run `main` until it ends; the first SIGTERM or SIGINT asks it to stop, the second ends the process."""
     set_up_logging(settings)
+    _raise_file_limit()
     withhold_from_children()
     threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="work")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -45,6 +47,13 @@ def run_process(main: Main, settings: Settings) -> int:
             # A handler's thread cannot be stopped, and Python would wait for it; its job is given back already.
             leave(code)
     return code
+
+
+def _raise_file_limit() -> None:
+    """Let each connection have its file, up to what the system allows: the usual 1,024 are fewer than connections."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _run_to_its_end(main: Coroutine[None, None, int], loop: asyncio.AbstractEventLoop) -> int:

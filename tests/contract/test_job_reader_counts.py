@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from scheduler.application.dto import JobFilter, QueueDepth
 from scheduler.domain.attempt import Attempt, AttemptOutcome
 from scheduler.domain.priority import Priority
@@ -108,3 +110,21 @@ def test_stats_and_lists_agree_after_transitions(run: Run, store: StoreBackend) 
 
     assert (stats.running, stats.queues[Priority.DEFAULT].depth) == (1, 0)
     assert list(run(store.reader.list_jobs(JobFilter(state=JobState.RUNNING), limit=5, after=None)).jobs) == [running]
+
+
+def test_of_a_long_history_the_newest_attempts_are_shown(
+    run: Run, store: StoreBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for reader in ("cockroach", "memory"):
+        monkeypatch.setattr(f"scheduler.adapters.{reader}.job_reader.HISTORY_CAP", 3)
+    job = a_job(max_attempts=100)
+    added(run, store, [job])
+    for _ in range(5):
+        running = applied(run, store, job, job.start(a_worker_id(), NOW))
+        job = applied(run, store, running, running.release(NOW))
+    applied(run, store, job, job.start(a_worker_id(), NOW))
+
+    attempts = run(store.reader.attempts(job.id))
+
+    assert attempts is not None
+    assert [each.id.fence for each in attempts] == [6, 8, 10, 12]

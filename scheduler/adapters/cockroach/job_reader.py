@@ -12,7 +12,7 @@ from scheduler.adapters.cockroach.arrays import words
 from scheduler.adapters.cockroach.columns import labels_text
 from scheduler.adapters.cockroach.rows import JobRows
 from scheduler.adapters.cockroach.transaction import Transactions
-from scheduler.application.dto import COUNT_CAP, JobFilter, JobPage, ListCursor, QueueDepth, QueueStats
+from scheduler.application.dto import COUNT_CAP, HISTORY_CAP, JobFilter, JobPage, ListCursor, QueueDepth, QueueStats
 from scheduler.application.ports.job_reader import JobReader
 from scheduler.application.ports.telemetry import FaultTelemetry
 from scheduler.domain.attempt import Attempt, AttemptOutcome
@@ -42,9 +42,9 @@ class SqlJobReader(JobReader):
         return JobPage(jobs=[job for job, _ in page], next=_cursor(rows, limit))
 
     async def attempts(self, job_id: JobId) -> Sequence[Attempt] | None:
-        """Return the job's attempts by fence, the running one included."""
-        rows = await self._transactions.run("attempts", id=job_id)
-        return [*_ended(rows), *_running(rows[0])] if rows else None
+        """Return the job's newest attempts by fence, the running one included."""
+        rows = await self._transactions.run("attempts", id=job_id, limit=HISTORY_CAP)
+        return [*_ended(rows[::-1]), *_running(rows[0])] if rows else None
 
     async def queue_stats(self) -> QueueStats:
         """Count jobs per state and queue."""

@@ -17,6 +17,8 @@ from scheduler.application.readiness import ReadinessCheck
 Render = Callable[[], tuple[bytes, str]]
 """Returns the metrics and their content type; runs in a thread, since it may read files."""
 SHUTDOWN_SECONDS = 1.0
+IDLE_SECONDS = 75.0
+"""More than lies between two scrapes; the library's own limit is an hour."""
 _LOGGER = "scheduler.http"
 
 
@@ -56,6 +58,7 @@ class OperationsServer:
             access_log=None,
             logger=logger,
             shutdown_timeout=SHUTDOWN_SECONDS,
+            keepalive_timeout=IDLE_SECONDS,
         )
         await runner.setup()
         try:

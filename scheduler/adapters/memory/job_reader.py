@@ -8,7 +8,7 @@ from scheduler.adapters.memory.job_index import By
 from scheduler.adapters.memory.store import MemoryData, MemoryStore
 from scheduler.adapters.memory.time_index import Place, TimeIndex
 from scheduler.application.dead_letters import has_fingerprint
-from scheduler.application.dto import COUNT_CAP, JobFilter, JobPage, ListCursor, QueueDepth, QueueStats
+from scheduler.application.dto import COUNT_CAP, HISTORY_CAP, JobFilter, JobPage, ListCursor, QueueDepth, QueueStats
 from scheduler.application.ports.job_reader import JobReader
 from scheduler.domain.attempt import Attempt
 from scheduler.domain.ids import JobId
@@ -35,13 +35,13 @@ class MemoryJobReader(JobReader):
         return JobPage(jobs=page, next=ListCursor(created_at=page[-1].created_at, job_id=page[-1].id) if more else None)
 
     async def attempts(self, job_id: JobId) -> Sequence[Attempt] | None:
-        """Return the job's attempts by fence, the running one included."""
+        """Return the job's newest attempts by fence, the running one included."""
         async with self._store.statement() as data:
             if job_id not in data.jobs:
                 return None
             job = data.jobs[job_id].job
-            attempts = [*data.history.get(job_id, {}).values(), *_running(job)]
-        return sorted(attempts, key=lambda attempt: attempt.id.fence)
+            ended = sorted(data.history.get(job_id, {}).values(), key=lambda attempt: attempt.id.fence)
+        return [*ended[-HISTORY_CAP:], *_running(job)]
 
     async def queue_stats(self) -> QueueStats:
         """Count jobs per state and queue."""

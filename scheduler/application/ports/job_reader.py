@@ -18,7 +18,7 @@ class JobReader(Protocol):
 
     @abstractmethod
     async def attempts(self, job_id: JobId) -> Sequence[Attempt] | None:
-        """Return the job's attempts by fence, the running one included; None when the job does not exist."""
+        """Return the job's HISTORY_CAP newest ended attempts by fence, and the running one; None for an unknown job."""
 
     @abstractmethod
     async def queue_stats(self) -> QueueStats:

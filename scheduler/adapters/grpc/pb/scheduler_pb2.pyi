@@ -1273,7 +1273,7 @@ class ListAttemptsResponse(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
-        """The attempts in the order of their fences."""
+        """The newest 1,000 attempts, in the order of their fences."""
 
     def __init__(
         self,
