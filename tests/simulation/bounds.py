@@ -206,7 +206,7 @@ def check_refill(world: World, fleet: Fleet, since: float, jobs: Sequence[Job]) 
 
 
 def check_repairs(evidence: Evidence) -> Iterator[str]:
-    """Where nothing ever went wrong no hand-out is overdue. A start between two steps of the sweep looks like a loss."""
+    """Where nothing ever went wrong no hand-out is overdue; a start between two steps of a sweep looks like a loss."""
     world = evidence.world
     troubles = [world.servers.store.troubles, world.servers.queue_server.troubles]
     troubles += [host.troubles for host in evidence.fleet.ever]
