@@ -109,7 +109,10 @@ unit: install ## Run the tests that need no server
 simulate: install ## Simulate thousands of runs with faults (SEEDS=5000 FIRST=0)
 	@$(PY) -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0) $(ARGS)
 
-.PHONY: chaos
+.PHONY: mutate chaos
+mutate: install ## Take out one condition of SQL and Lua at a time and name the suite that fails (ONLY=claim.lua, ARGS=--list)
+	@$(PY) -m tests.mutation $(if $(ONLY),--only "$(ONLY)") $(ARGS)
+
 MINUTES ?= 5
 chaos: install ## Kill, stop, cut and flush under load, then prove that nothing is lost (SEED=, MINUTES=, ISOLATION=serializable, POOLER=1)
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) $(if $(ISOLATION),--isolation "$(ISOLATION)") $(if $(POOLER),--pooler) $(ARGS)
