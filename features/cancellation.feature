@@ -93,7 +93,7 @@ Feature: Cancellation
       And "report" is cancelled
       When "report" is cancelled
       Then the cancellation is confirmed
-      And "report" is at version 2 with 0 attempts
+      And "report" has changed 1 time with 0 attempts
 
     Scenario: A job that nobody knows
       When a job that nobody knows is cancelled

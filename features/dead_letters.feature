@@ -116,7 +116,7 @@ Feature: Dead letters
       When the dead letters are counted
       Then 1 job was counted
       And "one" is FAILED
-      And "one" is at version 3 with 1 attempt
+      And "one" has changed 2 times with 1 attempt
 
     Scenario: Jobs that succeeded are not queued again in bulk
       Given the job "report" is submitted

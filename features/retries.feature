@@ -108,7 +108,7 @@ Feature: Retries and dead letters
         | job    | fails    |
         | doomed | for good |
       And "doomed" ends FAILED
-      When "doomed" is queued again as of version 1
+      When "doomed" is queued again as of its first version
       Then it is refused as untimely
       And "doomed" is FAILED
 

@@ -9,7 +9,7 @@ Feature: Submitting jobs
     Scenario: A job waits for a worker
       When the job "report" is submitted
       Then "report" is QUEUED
-      And "report" is at version 1 with 0 attempts
+      And "report" has changed 0 times with 0 attempts
 
     Scenario: What the client leaves open is decided for it
       When the job "report" is submitted

@@ -71,9 +71,9 @@ Feature: Watching a job
       And these jobs are submitted
         | job    | due in |
         | report | 0.5    |
-      When "report" is watched after version 1
+      When "report" is watched after its first version
       Then the watch of "report" ends with SUCCEEDED
-      And the watcher saw no version up to 1
+      And the watcher saw nothing of its first version
 
     Scenario: After the end there is no news
       Given a worker is at work
@@ -85,7 +85,7 @@ Feature: Watching a job
     Scenario: A version that does not exist yet
       Given no worker is at work
       And the job "report" is submitted
-      When "report" is watched after version 99
+      When "report" is watched after a version that it has not reached
       Then it is refused as invalid because of "after_version"
 
     Scenario: A job that nobody knows

@@ -19,22 +19,27 @@ class NewJob:
 
     job: Job
     payload: str | None
-    op_id: OpId
     trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A transition to store: compare-and-set from `job.version - 1`.
+    """A transition to store: compare-and-set from the write that the job was read from, `before_op_id`.
 
     `ended` is the attempt that the transition ended; `payload` and `result` replace the stored ones unless None.
     """
 
     job: Job
+    before_op_id: OpId
     op_id: OpId
     ended: Attempt | None = None
     payload: str | None = None
     result: str | None = None
+
+    @property
+    def stored_job(self) -> Job:
+        """Return the job as it stands once the change is stored."""
+        return self.job.written_by(self.op_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,8 @@ class ProgressNote:
     """What a running attempt said last of its progress."""
 
     attempt_id: AttemptId
+    op_id: OpId
+    """The write that started the attempt."""
     progress: Progress
 
 

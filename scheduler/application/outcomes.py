@@ -47,7 +47,7 @@ class AttemptResult:
     @property
     def op_id(self) -> OpId:
         """Name the write of this result: the same for each repetition, however long after the first."""
-        parts = (self.job.id, self.job.version, type(self.outcome).__name__, self.ended_at.isoformat())
+        parts = (self.job.id, self.job.op_id, type(self.outcome).__name__, self.ended_at.isoformat())
         return OpId(uuid5(_RESULTS, " ".join(map(str, parts))))
 
     def decide(self) -> Job:

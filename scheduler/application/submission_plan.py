@@ -92,7 +92,7 @@ class _Draft:
         self.created: list[Job] = []
 
     def place(self, item: NamedSubmission, index: int) -> SubmitOutcome:
-        job = item.submission.accept(item.job_id, self._now, self._first_index + index)
+        job = item.submission.accept(item.job_id, item.op_id, self._now, self._first_index + index)
         holders = self._names.holders(job) + self._own.holders(job)
         if not holders:
             self._create(job, item)
@@ -112,7 +112,7 @@ class _Draft:
         )
         self._own.add([name])
         self.taken.append(name)
-        self.new_jobs.append(NewJob(job=job, payload=item.submission.payload, op_id=item.op_id, trace=item.trace))
+        self.new_jobs.append(NewJob(job=job, payload=item.submission.payload, trace=item.trace))
         self.created.append(job)
 
     def _found(self, job: Job, item: NamedSubmission, holder: TakenName) -> SubmitOutcome:

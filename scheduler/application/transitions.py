@@ -30,6 +30,7 @@ class Transitions:
         """Make the change from one version of a job to the next, under a new op id unless one is given."""
         return Change(
             job=after,
+            before_op_id=before.op_id,
             op_id=op_id or self._ids.op_id(),
             ended=ended_attempt(before, after),
             payload=payload,

@@ -26,7 +26,13 @@ class Watcher:
         return self._job is not None
 
     def show(self, job: Job) -> None:
-        """Offer a state; one that is no news after the last is ignored."""
+        """Offer a state; one that is no news after the last is ignored.
+
+        A job of the same id that was created at another time is not the one that is watched: that was purged.
+        """
+        if self._job is not None and job.created_at != self._job.created_at:
+            self.fail(JobNotFoundError(self.job_id))
+            return
         if self._job is None or job.is_news_after(self._job):
             self._job = job
             self._news.set()

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Self, assert_never
 
 from scheduler.domain.attempt import Attempt, AttemptOutcome
 from scheduler.domain.errors import InvalidFieldError, TransitionNotAllowedError
 from scheduler.domain.fingerprint import fingerprint
-from scheduler.domain.ids import AttemptId, Fence, JobId, WorkerId
+from scheduler.domain.ids import AttemptId, Fence, JobId, OpId, WorkerId
 from scheduler.domain.priority import Priority
 from scheduler.domain.progress import Progress
 from scheduler.domain.retry import DeadLetter, Fail, Failure, FailureKind, QueueAgain, Retry, RetryPolicy
@@ -35,8 +35,10 @@ class Job:
     idempotency_key: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     state: JobState
-    version: int = 1
-    """Grows by 1 at each transition and at nothing else."""
+    version: int
+    """Begins at `first_version` and grows by 1 at each transition and at nothing else."""
+    op_id: OpId = field(compare=False)
+    """The write that the store made this version with; a transition keeps it until it is stored itself."""
     attempts: int = 0
     """Starts, without those given back by a release."""
     losses: int = 0
@@ -99,6 +101,10 @@ class Job:
     def attempt_id(self) -> AttemptId:
         """Name the attempt that runs now; meaningful only while RUNNING."""
         return AttemptId(self.id, Fence(self.version))
+
+    def written_by(self, op_id: OpId) -> Self:
+        """Return the job as the write of that name stores it."""
+        return self._with(op_id=op_id)
 
     def start(self, worker_id: WorkerId, now: datetime) -> Self:
         """Go from QUEUED to RUNNING: the worker holds it, and the new version is the attempt's fence."""
@@ -207,6 +213,17 @@ class Job:
         kept = dict(zip(_FIELDS, _VALUES(self), strict=True))
         return type(self)(**(kept | changes))  # the constructor checks the names, the callers above the types
 
+
+def first_version(created_at: datetime) -> int:
+    """Return the version of a job that is new: in µs since 1970, so that those of an id never repeat.
+
+    A later job of the same id, after the first was purged, begins above every version that the first had.
+    """
+    return (created_at - _EPOCH) // _MICROSECOND
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 # What dataclasses.replace() does, several times faster: it is done twice in the life of every job.
 _FIELDS = tuple(field.name for field in fields(Job))

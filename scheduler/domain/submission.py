@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from scheduler.domain.errors import InvalidFieldError
-from scheduler.domain.ids import JobId
-from scheduler.domain.job import MAX_ATTEMPTS, MAX_TIMEOUT, MIN_TIMEOUT, Job
+from scheduler.domain.ids import JobId, OpId
+from scheduler.domain.job import MAX_ATTEMPTS, MAX_TIMEOUT, MIN_TIMEOUT, Job, first_version
 from scheduler.domain.json_document import check_json
 from scheduler.domain.priority import Priority
 from scheduler.domain.retry import RetryPolicy
@@ -72,8 +72,8 @@ class Submission:
         ]
         return sha256("\0".join(parts).encode()).hexdigest()
 
-    def accept(self, job_id: JobId, now: datetime, index: int) -> Job:
-        """Make the job; `index` is its position in the batch, so that a batch keeps its order in the queue."""
+    def accept(self, job_id: JobId, op_id: OpId, now: datetime, index: int) -> Job:
+        """Make the job that the write `op_id` will store; `index` is its position in the batch, so that a batch keeps its order in the queue."""
         due = self.run_at is None or self.run_at <= now
         queued_at = now + index * _QUEUE_STEP if due else None
         return Job(
@@ -87,6 +87,8 @@ class Submission:
             idempotency_key=self.idempotency_key,
             labels=self.labels,
             state=JobState.QUEUED if due else JobState.SCHEDULED,
+            version=first_version(now),
+            op_id=op_id,
             run_at=now if self.run_at is None or due else self.run_at,
             created_at=now,
             updated_at=now,

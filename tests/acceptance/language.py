@@ -41,7 +41,7 @@ _VOCABULARY: dict[str, tuple[str, Callable[[str], object]]] = {
     "jobs": (r'"[^"]+"(?:, "[^"]+")*|empty', _names),
     "count": (r"-?\d+", int),
     "lost": (r"\d+", int),
-    "version": (r"\d+", int),
+    "changes": (r"\d+", int),
     "seconds": (r"\d+(?:\.\d+)?", float),
     "waits": (r"\d[\d., ]*", _numbers),
     "state": (r"[A-Z]+", JobState),

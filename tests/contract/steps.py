@@ -17,8 +17,9 @@ def added(run: Run, store: StoreBackend, jobs: Iterable[Job]) -> None:
 
 def applied(run: Run, store: StoreBackend, before: Job, after: Job) -> Job:
     """Store a transition, which must win."""
-    assert run(store.repository.apply([a_change(before, after)])) == {after.id}
-    return after
+    change = a_change(before, after)
+    assert run(store.repository.apply([change])) == {after.id}
+    return change.stored_job
 
 
 def running(run: Run, store: StoreBackend, worker_id: WorkerId, count: int = 1) -> list[Job]:

@@ -163,10 +163,8 @@ def test_a_job_is_found_with_its_version(run: Run, store: StoreBackend) -> None:
 def test_a_job_is_deleted_with_its_labels_history_and_names(run: Run, store: StoreBackend) -> None:
     queued = a_job(idempotency_key="k", labels={"a": "b"})
     added(run, store, [queued])
-    running = queued.start(a_worker_id(), NOW)
-    ended = running.succeed(NOW)
-    run(store.repository.apply([a_change(queued, running)]))
-    run(store.repository.apply([a_change(running, ended)]))
+    running = applied(run, store, queued, queued.start(a_worker_id(), NOW))
+    ended = applied(run, store, running, running.succeed(NOW))
 
     assert run(store.ended_jobs.delete([ended])) == 1
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from scheduler.domain.job import Job
 from scheduler.domain.state import JobState
-from tests.contract.steps import added, registered, running, until_closed
+from tests.contract.steps import added, applied, registered, running, until_closed
 from tests.support.backends import Run, StoreBackend, eventually
 from tests.support.builders import HOUR, NOW, a_change, a_job, a_worker_id
 
@@ -30,10 +30,8 @@ def test_held_attempts_are_those_running_under_the_worker(run: Run, store: Store
 def test_held_attempts_name_the_attempt_and_not_only_the_job(run: Run, store: StoreBackend) -> None:
     worker_id = registered(run, store)
     (first,) = running(run, store, worker_id)
-    lost = first.lose(NOW)
-    second = lost.start(worker_id, NOW)
-    run(store.repository.apply([a_change(first, lost)]))
-    run(store.repository.apply([a_change(lost, second)]))
+    lost = applied(run, store, first, first.lose(NOW))
+    second = applied(run, store, lost, lost.start(worker_id, NOW))
 
     assert run(store.registry.held_attempts(worker_id)) == {second.attempt_id}
     assert second.attempt_id != first.attempt_id

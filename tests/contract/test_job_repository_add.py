@@ -198,7 +198,7 @@ def taken(new: NewJob) -> TakenName:
         job_id=new.job.id,
         idempotency_key=new.job.idempotency_key,
         request_hash=new.job.request_hash,
-        created_op_id=new.op_id,
+        created_op_id=new.job.op_id,
     )
 
 

@@ -130,7 +130,7 @@ def test_a_repeat_after_the_job_moved_on_is_lost(run: Run, store: StoreBackend) 
     before = a_running_job(run, store)
     change = a_change(before, before.release(LATER))
     run(store.repository.apply([change]))
-    moved_on = applied(run, store, change.job, change.job.start(WORKER, LATER + SECOND))
+    moved_on = applied(run, store, change.stored_job, change.job.start(WORKER, LATER + SECOND))
 
     assert run(store.repository.apply([change])) == frozenset()
 
@@ -170,12 +170,11 @@ def test_payload_and_result_replace_the_stored_ones_unless_none(run: Run, store:
         stored = run(store.repository.load_details([job.id]))[job.id]
         return stored.payload, stored.result
 
-    failed = job.fail(a_failure(), LATER, 0.5)
-    run(store.repository.apply([a_change(job, failed, result='"\\u0000"')]))
+    failing = a_change(job, job.fail(a_failure(), LATER, 0.5), result='"\\u0000"')
+    run(store.repository.apply([failing]))
     assert details() == ("1", '"\\u0000"')
 
-    cancelled = failed.cancel(LATER)
-    run(store.repository.apply([a_change(failed, cancelled)]))
+    cancelled = applied(run, store, failing.stored_job, failing.job.cancel(LATER))
     assert details() == ("1", '"\\u0000"')
 
     run(store.repository.apply([a_change(cancelled, cancelled.requeue(LATER), payload="1e400")]))

@@ -16,7 +16,7 @@ LATER = NOW + SECOND
 
 
 def note(job: Job, progress: Progress) -> ProgressNote:
-    return ProgressNote(attempt_id=job.attempt_id, progress=progress)
+    return ProgressNote(attempt_id=job.attempt_id, op_id=job.op_id, progress=progress)
 
 
 @pytest.mark.parametrize("percent", [0.0, 33.333333, 1e-06, 100.0])
@@ -53,7 +53,9 @@ def test_an_attempt_that_lost_its_job_says_nothing_any_more(run: Run, store: Sto
     lost = applied(run, store, old, old.lose(LATER))
     new = applied(run, store, lost, lost.start(WORKER, LATER))
 
-    future = ProgressNote(attempt_id=AttemptId(new.id, Fence(new.version + 1)), progress=progress_at(70))
+    future = ProgressNote(
+        attempt_id=AttemptId(new.id, Fence(new.version + 1)), op_id=new.op_id, progress=progress_at(70)
+    )
     for stale in (note(old, progress_at(60)), future):
         assert run(store.repository.note_progress([stale])) == frozenset()
 
@@ -64,7 +66,7 @@ def test_a_final_job_keeps_what_its_attempt_said(run: Run, store: StoreBackend) 
     (job,) = running(run, store, WORKER)
     ended = applied(run, store, job, job.with_progress(progress_at(99)).succeed(LATER))
 
-    under_its_last_version = ProgressNote(attempt_id=ended.attempt_id, progress=progress_at(1, LATER))
+    under_its_last_version = note(ended, progress_at(1, LATER))
     assert run(store.repository.note_progress([under_its_last_version])) == frozenset()
 
     assert loaded(run, store, job).progress == progress_at(99)
@@ -102,8 +104,8 @@ def test_a_start_that_is_sent_again_takes_back_nothing_that_was_said(run: Run, s
     added(run, store, [waiting])
     started = a_change(waiting, waiting.start(WORKER, NOW))
     assert run(store.repository.apply([started])) == {waiting.id}
-    said = started.job.with_progress(progress_at(40))
-    assert run(store.repository.note_progress([note(started.job, progress_at(40))])) == {waiting.id}
+    said = started.stored_job.with_progress(progress_at(40))
+    assert run(store.repository.note_progress([note(said, progress_at(40))])) == {waiting.id}
 
     assert run(store.repository.apply([started])) == {waiting.id}
 

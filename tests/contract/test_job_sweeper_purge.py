@@ -7,9 +7,9 @@ import pytest
 from scheduler.application.dto import JobFilter, PurgeRule
 from scheduler.domain.ids import JobId
 from scheduler.domain.state import FINAL_STATES, JobState
-from tests.contract.steps import added
+from tests.contract.steps import added, applied
 from tests.support.backends import Run, StoreBackend
-from tests.support.builders import HOUR, MICROSECOND, NOW, a_change, a_job, a_worker_id
+from tests.support.builders import HOUR, MICROSECOND, NOW, a_job, a_worker_id
 
 RULE = PurgeRule(states=[JobState.SUCCEEDED, JobState.CANCELLED], keep_for=HOUR)
 AGES = {"old": HOUR + MICROSECOND, "just old enough to stay": HOUR, "young": timedelta(0)}
@@ -51,10 +51,8 @@ def test_a_limit_bounds_each_call(run: Run, store: StoreBackend) -> None:
 def test_a_job_goes_with_its_labels_history_and_names(run: Run, store: StoreBackend) -> None:
     queued = a_job(idempotency_key="k", labels={"a": "b"}, created_at=NOW - 2 * HOUR)
     added(run, store, [queued])
-    running = queued.start(a_worker_id(), NOW - 2 * HOUR)
-    ended = running.succeed(NOW - 2 * HOUR)
-    run(store.repository.apply([a_change(queued, running)]))
-    run(store.repository.apply([a_change(running, ended)]))
+    running = applied(run, store, queued, queued.start(a_worker_id(), NOW - 2 * HOUR))
+    applied(run, store, running, running.succeed(NOW - 2 * HOUR))
 
     assert run(store.sweeper.purge(RULE, now=NOW, limit=100)) == 1
 

@@ -17,13 +17,13 @@ from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.adapters.grpc.pb.scheduler_pb2_grpc import SchedulerServiceStub
 from scheduler.adapters.grpc.server import ApiServer, ServerOptions
 from scheduler.adapters.grpc.servicer import UseCases
+from scheduler.adapters.memory.fixed_clock import FixedClock
 from scheduler.adapters.memory.fixed_randomness import FixedRandomness
 from scheduler.adapters.memory.recording_telemetry import RecordingTelemetry
 from scheduler.adapters.memory.switch import Switch
 from scheduler.adapters.system.ids import Uuid4Ids
 from scheduler.application.best_effort import BestEffortQueue
 from scheduler.application.bulk import BulkChanges
-from scheduler.application.dto import Change
 from scheduler.application.errors import QueueUnavailableError, StoreUnavailableError
 from scheduler.application.ports.telemetry import RpcTelemetry
 from scheduler.application.transitions import Transitions
@@ -42,11 +42,11 @@ from scheduler.application.watch_hub import WatchHub
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.events import JobChanged, JobProgressed
 from scheduler.domain.ids import JobId
-from scheduler.domain.job import Job, ended_attempt
+from scheduler.domain.job import Job, first_version
 from scheduler.domain.progress import Progress
 from scheduler.domain.trace import TraceContext
 from tests.support.backends import eventually
-from tests.support.builders import a_failure, a_worker_id, an_op_id
+from tests.support.builders import a_change, a_failure, a_worker_id
 from tests.support.memory import fixed_clock_backends
 
 DEADLINE_SECONDS = 30.0
@@ -101,6 +101,10 @@ class Gate:
             return await inner(*args, **kwargs)
 
         setattr(port, method, held)
+
+
+FIRST = first_version(FixedClock().now())
+"""The version of a job that was submitted before the clock of its Api moved."""
 
 
 class Api:
@@ -224,7 +228,7 @@ class Api:
     async def _move(self, job_id: str, step: Callable[[Job], Job], result: str | None = None) -> Job:
         before = await self.job(job_id)
         after = step(before)
-        change = Change(job=after, op_id=an_op_id(), ended=ended_attempt(before, after), result=result)
+        change = a_change(before, after, result=result)
         assert await self.store.repository.apply([change])
         changed = JobChanged(job_id=after.id, version=after.version, state=after.state, attempts=after.attempts)
         await self.queue.bus.publish([changed])

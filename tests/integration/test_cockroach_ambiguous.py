@@ -48,10 +48,10 @@ def play(url: str, scenario: Scenario) -> None:
 
 async def a_running_job(backend: SqlBackend) -> Job:
     job = a_job()
-    running = job.start(a_worker_id(), NOW)
+    change = a_change(job, job.start(a_worker_id(), NOW))
     await added(backend, job)
-    await backend.repository.apply([a_change(job, running)])
-    return running
+    await backend.repository.apply([change])
+    return change.stored_job
 
 
 def test_an_add_whose_reply_was_lost_is_recognised_by_its_op_id(url: str) -> None:
@@ -64,7 +64,7 @@ def test_an_add_whose_reply_was_lost_is_recognised_by_its_op_id(url: str) -> Non
 
         assert proxy.lost_replies == 1
         [taken] = await backend.repository.find_taken([new.job.id], [])
-        assert taken.created_op_id == new.op_id
+        assert taken.created_op_id == new.job.op_id
         assert scalar(url, "SELECT count(*) FROM jobs WHERE id = %s", new.job.id) == 1
         assert scalar(url, "SELECT count(*) FROM job_labels WHERE job_id = %s", new.job.id) == 1
 
@@ -109,14 +109,13 @@ def test_a_write_that_fails_for_its_caller_can_be_repeated_much_later(url: str) 
 def test_a_repeated_write_does_not_undo_what_came_after_it(url: str) -> None:
     async def scenario(backend: SqlBackend, proxy: FaultProxy) -> None:
         running = await a_running_job(backend)
-        released = running.release(NOW)
-        release = a_change(running, released)
+        release = a_change(running, running.release(NOW))
         proxy.drop_replies()
         with time_limit(0.3), pytest.raises(StoreUnavailableError):
             await backend.repository.apply([release])
         proxy.heal()
         proxy.cut()
-        later = released if await backend.repository.apply([release]) else running
+        later = release.stored_job if await backend.repository.apply([release]) else running
         again = later.start(a_worker_id(), NOW)
         assert await backend.repository.apply([a_change(later, again)]) == {running.id}
 

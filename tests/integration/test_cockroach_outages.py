@@ -148,7 +148,7 @@ async def patiently_added(backend: SqlBackend, new: NewJob) -> None:
             continue
         except DuplicateJobsError:
             [taken] = await backend.repository.find_taken([new.job.id], [])
-            assert taken.created_op_id == new.op_id
+            assert taken.created_op_id == new.job.op_id
         return
 
 
@@ -164,10 +164,10 @@ def test_writes_go_on_across_a_restart_of_the_server_and_each_is_stored_once(
     server: EmbeddedPostgres, end: str
 ) -> None:
     async def write(backend: SqlBackend, job: Job) -> None:
-        running = job.start(a_worker_id(), NOW)
+        start = a_change(job, job.start(a_worker_id(), NOW))
         await patiently_added(backend, a_new_job(job))
-        await patiently_applied(backend, a_change(job, running))
-        await patiently_applied(backend, a_change(running, running.succeed(NOW)))
+        await patiently_applied(backend, start)
+        await patiently_applied(backend, a_change(start.stored_job, start.job.succeed(NOW)))
 
     async def scenario() -> None:
         async with SqlBackend(server.url) as backend:

@@ -150,8 +150,9 @@ async def fill(backend: SqlBackend) -> None:
     for _ in range(0, ROWS, BATCH):
         extra = [a_job() for _ in range(BATCH)]
         await backend.repository.add_all([a_new_job(job) for job in extra])
-        begun = [job.start(a_worker_id(), NOW) for job in extra]
-        await backend.repository.apply([a_change(*pair) for pair in zip(extra, begun, strict=True)])
+        starts = [a_change(job, job.start(a_worker_id(), NOW)) for job in extra]
+        await backend.repository.apply(starts)
+        begun = [start.stored_job for start in starts]
         ended = [job.succeed(NOW + SECOND) for job in begun]
         await backend.repository.apply([a_change(*pair) for pair in zip(begun, ended, strict=True)])
     for holder in list({job.worker_id for job in running if job.worker_id})[:3]:
@@ -168,9 +169,10 @@ async def use(spy: Spy, backend: SqlBackend) -> None:
     await repository.find_taken(ids, [f"key-{number}" for number in range(FEW)])
     await repository.load(ids)
     await repository.load_details(ids)
-    started = [job.start(a_worker_id(), NOW) for job in queued]
-    await repository.apply([a_change(*pair) for pair in zip(queued, started, strict=True)])
-    notes = [ProgressNote(attempt_id=job.attempt_id, progress=progress_at(50)) for job in started]
+    starts = [a_change(job, job.start(a_worker_id(), NOW)) for job in queued]
+    await repository.apply(starts)
+    started = [start.stored_job for start in starts]
+    notes = [ProgressNote(attempt_id=job.attempt_id, op_id=job.op_id, progress=progress_at(50)) for job in started]
     assert len(await repository.note_progress(notes)) == FEW
     for job_filter in (
         JobFilter(),

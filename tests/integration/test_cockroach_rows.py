@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scheduler.adapters.cockroach.rows import CORRUPT_ROW
-from scheduler.application.dto import Change, JobFilter
+from scheduler.application.dto import JobFilter
 from scheduler.application.errors import StoreRejectedError
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority, StrictOrder
@@ -18,7 +18,7 @@ from scheduler.domain.progress import Progress
 from scheduler.domain.retry import MAX_DELAY, RetryPolicy
 from scheduler.domain.state import JobState
 from tests.integration.cockroach_tools import added
-from tests.support.builders import NOW, SECOND, a_job, a_new_job, a_worker_id, an_op_id
+from tests.support.builders import NOW, SECOND, a_change, a_job, a_new_job, a_worker_id
 from tests.support.sql import SqlBackend, create_database
 
 pytestmark = pytest.mark.servers
@@ -99,7 +99,8 @@ def test_what_was_changed_is_read_back_exactly(
         version=before.version + 1,
         progress=progress,
     )
-    assert runner.run(backend.repository.apply([Change(job=changed, op_id=an_op_id(), result=result)])) == {before.id}
+    change = replace(a_change(before, changed, result=result), ended=None)
+    assert runner.run(backend.repository.apply([change])) == {before.id}
     details = runner.run(backend.repository.load_details([before.id]))[before.id]
     assert (details.job, details.result) == (changed, result)
 

@@ -20,7 +20,7 @@ from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.ids import JobId
 from scheduler.domain.priority import Priority
 from scheduler.domain.state import JobState
-from tests.integration.grpc_tools import Api, over_loopback, until
+from tests.integration.grpc_tools import FIRST, Api, over_loopback, until
 from tests.support.builders import a_submission
 
 HASTY = Patience(resumes=2, first_pause=0.01, longest_pause=0.05)
@@ -55,9 +55,9 @@ async def test_a_job_goes_through_its_life_as_the_client_sees_it(api: Api) -> No
         {"team": "a"},
         Priority.LOW,
     )
-    assert (end.state, end.result, end.version) == (JobState.SUCCEEDED, '"done"', 3)
+    assert (end.state, end.result, end.version) == (JobState.SUCCEEDED, '"done"', FIRST + 2)
     assert (attempt.outcome, attempt.worker_id) == (AttemptOutcome.SUCCEEDED, end.worker_id)
-    assert [(event.state, event.version) for event in events] == [(JobState.SUCCEEDED, 3)]
+    assert [(event.state, event.version) for event in events] == [(JobState.SUCCEEDED, FIRST + 2)]
 
 
 @over_loopback
@@ -65,11 +65,11 @@ async def test_cancel_requeue_and_queue_stats(api: Api) -> None:
     async with a_client(api) as client:
         job_id = (await client.submit(a_submission(priority=Priority.CRITICAL))).job_id
         assert await client.cancel(job_id)
-        requeued = await client.requeue(job_id, payload="2", expected_version=2)
+        requeued = await client.requeue(job_id, payload="2", expected_version=FIRST + 1)
         api.clock.advance(timedelta(seconds=7))
         stats = await client.queue_stats()
         payload = (await client.get(job_id)).payload
-    assert (requeued.version, requeued.state, payload) == (3, JobState.QUEUED, "2")
+    assert (requeued.version, requeued.state, payload) == (FIRST + 2, JobState.QUEUED, "2")
     assert [(queue.priority, queue.depth, queue.oldest_age) for queue in stats.queues][:2] == [
         (Priority.CRITICAL, 1, timedelta(seconds=7)),
         (Priority.HIGH, 0, None),
@@ -176,7 +176,7 @@ def test_submits_and_watches_survive_a_restart_of_the_server() -> None:
                 assert (await submit).created
                 await after.succeed(job_id)
                 seen += [event async for event in events]
-        assert [event.version for event in seen] == [1, 2, 3]
+        assert [event.version for event in seen] == [FIRST, FIRST + 1, FIRST + 2]
 
     asyncio.run(scenario())
 

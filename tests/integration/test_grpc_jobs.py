@@ -11,7 +11,7 @@ from scheduler.application.dto import JobDetails
 from scheduler.domain.ids import JobId
 from scheduler.domain.state import JobState
 from tests.integration.grpc_refusals import bad_fields, details, refusal
-from tests.integration.grpc_tools import Api, over_loopback, submitted, until
+from tests.integration.grpc_tools import FIRST, Api, over_loopback, submitted, until
 
 NOBODY = "c0ffee00-0000-4000-8000-000000000000"
 ONE_JOB_CALLS = {
@@ -61,7 +61,7 @@ async def test_a_succeeded_job_shows_its_result(api: Api) -> None:
         '{"sent": 1}',
         str(running.worker_id),
     )
-    assert (status.version, status.attempts) == (3, 1)
+    assert (status.version, status.attempts) == (FIRST + 2, 1)
 
 
 @over_loopback
@@ -71,7 +71,7 @@ async def test_cancel_tells_whether_the_job_is_cancelled_now(api: Api) -> None:
     await api.succeed(succeeded)
     answers = [await api.stub.CancelJob(pb.CancelJobRequest(job_id=job)) for job in (waiting, waiting, succeeded)]
     assert [answer.cancelled for answer in answers] == [True, True, False]
-    assert (await api.job(waiting)).version == 2
+    assert (await api.job(waiting)).version == FIRST + 1
 
 
 @over_loopback
@@ -132,9 +132,9 @@ async def test_a_job_that_has_not_ended_cannot_be_requeued(api: Api) -> None:
 async def test_a_requeue_of_another_version_than_expected_is_refused(api: Api) -> None:
     job_id = await submitted(api)
     await api.stub.CancelJob(pb.CancelJobRequest(job_id=job_id))
-    error = await refusal(api.stub.RequeueJob(pb.RequeueJobRequest(job_id=job_id, expected_version=1)))
+    error = await refusal(api.stub.RequeueJob(pb.RequeueJobRequest(job_id=job_id, expected_version=FIRST)))
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert details(error, ErrorInfo).metadata["version"] == "2"
+    assert details(error, ErrorInfo).metadata["version"] == str(FIRST + 1)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ async def test_the_history_holds_every_attempt_and_the_running_one(api: Api) -> 
     await api.start(job_id)
     attempts = (await api.stub.ListAttempts(pb.ListAttemptsRequest(job_id=job_id))).attempts
     assert [(attempt.fence, attempt.number, attempt.outcome, attempt.error) for attempt in attempts] == [
-        (2, 1, pb.ATTEMPT_OUTCOME_RETRY, "broken"),
-        (6, 1, pb.ATTEMPT_OUTCOME_RUNNING, ""),
+        (FIRST + 1, 1, pb.ATTEMPT_OUTCOME_RETRY, "broken"),
+        (FIRST + 5, 1, pb.ATTEMPT_OUTCOME_RUNNING, ""),
     ]
     assert [attempt.HasField("finished_at") for attempt in attempts] == [True, False]
 

@@ -9,7 +9,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from tests.integration.grpc_refusals import details, refusal
-from tests.integration.grpc_tools import Api, another, over_loopback, submitted, until
+from tests.integration.grpc_tools import FIRST, Api, another, over_loopback, submitted, until
 
 SERVICES = ("", "scheduler.v1.SchedulerService")
 
@@ -114,7 +114,7 @@ def test_a_stop_aborts_calls_after_its_grace_but_lets_mutations_end() -> None:
             assert not stop.done()
             api.gate.open()
             await stop
-            assert (await api.job(job_id)).version == 2
+            assert (await api.job(job_id)).version == FIRST + 1
 
     asyncio.run(scenario())
 

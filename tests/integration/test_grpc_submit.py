@@ -7,7 +7,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.domain.state import JobState
 from tests.integration.grpc_refusals import bad_fields, details, refusal
-from tests.integration.grpc_tools import Api, a_job_message, over_loopback, submitted, until
+from tests.integration.grpc_tools import FIRST, Api, a_job_message, over_loopback, submitted, until
 
 NO_JOBS = pb.ListJobsRequest()
 
@@ -26,7 +26,7 @@ async def test_a_submitted_job_can_be_read_as_it_was_submitted(api: Api) -> None
     assert uuid.UUID(status.job_id).version == 4
     assert (status.state, status.type, status.priority) == (pb.JOB_STATE_QUEUED, "email.send", pb.PRIORITY_HIGH)
     assert (status.payload_json, status.max_attempts, dict(status.labels)) == ('{ "a":1 }', 7, {"team": "a"})
-    assert (status.version, status.attempts, status.worker_id) == (1, 0, "")
+    assert (status.version, status.attempts, status.worker_id) == (FIRST, 0, "")
     assert status.created_at.ToDatetime(api.clock.now().tzinfo) == api.clock.now()
 
 

@@ -10,7 +10,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from scheduler.adapters.grpc.pb import scheduler_pb2 as pb
 from scheduler.application import watch_hub
 from tests.integration.grpc_refusals import bad_fields, details, refusal
-from tests.integration.grpc_tools import Api, over_loopback, submitted, until
+from tests.integration.grpc_tools import FIRST, Api, over_loopback, submitted, until
 
 Stream = grpc.aio.UnaryStreamCall[pb.WatchJobRequest, pb.JobEvent]
 
@@ -43,10 +43,10 @@ async def test_a_watch_shows_the_current_state_at_once_then_each_change_and_ends
     await api.stub.CancelJob(pb.CancelJobRequest(job_id=job_id))
     events += await all_of(aiter(stream))
     assert [(event.version, event.state, event.message, event.last_error) for event in events] == [
-        (1, pb.JOB_STATE_QUEUED, "queued", ""),
-        (2, pb.JOB_STATE_RUNNING, "running, attempt 1 of 3", ""),
-        (3, pb.JOB_STATE_RETRYING, "retrying at 2026-01-01 00:00:01 UTC after attempt 1 of 3", "broken"),
-        (4, pb.JOB_STATE_CANCELLED, "cancelled", "broken"),
+        (FIRST, pb.JOB_STATE_QUEUED, "queued", ""),
+        (FIRST + 1, pb.JOB_STATE_RUNNING, "running, attempt 1 of 3", ""),
+        (FIRST + 2, pb.JOB_STATE_RETRYING, "retrying at 2026-01-01 00:00:01 UTC after attempt 1 of 3", "broken"),
+        (FIRST + 3, pb.JOB_STATE_CANCELLED, "cancelled", "broken"),
     ]
     assert {event.job_id for event in events} == {job_id}
     assert await stream.code() is grpc.StatusCode.OK
@@ -65,33 +65,33 @@ async def test_progress_is_shown_under_the_version_that_runs(api: Api) -> None:
     await api.succeed(job_id)
     events += await all_of(aiter(stream))
     assert [(event.version, event.message, event.progress, event.progress_message) for event in events] == [
-        (2, "running, attempt 1 of 3", 0.0, ""),
-        (2, "running, attempt 1 of 3, 10 %: reading", 10.0, "reading"),
-        (2, "running, attempt 1 of 3, 60 %: writing", 60.0, "writing"),
-        (3, "succeeded, attempt 1 of 3", 0.0, ""),
+        (FIRST + 1, "running, attempt 1 of 3", 0.0, ""),
+        (FIRST + 1, "running, attempt 1 of 3, 10 %: reading", 10.0, "reading"),
+        (FIRST + 1, "running, attempt 1 of 3, 60 %: writing", 60.0, "writing"),
+        (FIRST + 2, "succeeded, attempt 1 of 3", 0.0, ""),
     ]
 
 
 @over_loopback
 async def test_a_watch_goes_on_after_the_version_it_was_told(api: Api) -> None:
     job_id = await submitted(api)
-    stream = watch(api, job_id, after_version=1)
+    stream = watch(api, job_id, after_version=FIRST)
     await until(lambda: api.hub._count == 1)  # noqa: SLF001 - the stream has begun, though nothing can be read yet
     await api.start(job_id)
-    assert (await event_of(stream)).version == 2
+    assert (await event_of(stream)).version == FIRST + 1
     await api.succeed(job_id)
-    assert [event.version for event in await all_of(aiter(stream))] == [3]
+    assert [event.version for event in await all_of(aiter(stream))] == [FIRST + 2]
 
 
 @over_loopback
 async def test_a_watch_after_the_last_version_ends_without_an_event(api: Api) -> None:
     job_id = await submitted(api)
     await api.stub.CancelJob(pb.CancelJobRequest(job_id=job_id))
-    assert [event.version for event in await all_of(aiter(watch(api, job_id)))] == [2]
-    assert await all_of(aiter(watch(api, job_id, after_version=2))) == []
+    assert [event.version for event in await all_of(aiter(watch(api, job_id)))] == [FIRST + 1]
+    assert await all_of(aiter(watch(api, job_id, after_version=FIRST + 1))) == []
 
 
-@pytest.mark.parametrize("after_version", [-1, 7])
+@pytest.mark.parametrize("after_version", [-1, FIRST + 1])
 @over_loopback
 async def test_a_watch_after_a_version_that_does_not_exist_is_refused(api: Api, after_version: int) -> None:
     error = await refusal_of(watch(api, await submitted(api), after_version=after_version))
@@ -130,7 +130,7 @@ async def test_one_watch_too_many_is_refused_until_another_ends(api: Api) -> Non
     assert details(error, RetryInfo).HasField("retry_delay")
     first.cancel()
     await until(lambda: ("WatchJob", "CANCELLED") in api.rpcs.ended)
-    assert (await event_of(watch(api, job_id))).version == 1
+    assert (await event_of(watch(api, job_id))).version == FIRST
 
 
 @pytest.mark.usefixtures("one_watcher")
@@ -138,11 +138,11 @@ async def test_one_watch_too_many_is_refused_until_another_ends(api: Api) -> Non
 async def test_a_watch_whose_time_is_over_frees_its_place(api: Api) -> None:
     job_id = await submitted(api)
     stream = api.stub.WatchJob(pb.WatchJobRequest(job_id=job_id), timeout=1)
-    assert (await event_of(stream)).version == 1
+    assert (await event_of(stream)).version == FIRST
     error = await refusal_of(stream)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await until(lambda: api.rpcs.gave_up("WatchJob"))
-    assert (await event_of(watch(api, job_id))).version == 1
+    assert (await event_of(watch(api, job_id))).version == FIRST
 
 
 @over_loopback

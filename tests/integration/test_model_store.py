@@ -123,17 +123,17 @@ class StoreModel(RuleBasedStateMachine):
         new = []
         for index, (uuid, submission, delay) in enumerate(batch):
             asked = replace(submission, run_at=None if delay is None else self.now + delay)
-            job = asked.accept(JobId(uuid), self.now, index)
-            new.append(NewJob(job=job, payload=submission.payload, op_id=self.next_op()))
+            job = asked.accept(JobId(uuid), self.next_op(), self.now, index)
+            new.append(NewJob(job=job, payload=submission.payload))
         if self.twins.add(new):
             self.ids += [each.job.id for each in new]
 
     @precondition(lambda self: self.ids)
     @rule(which=numbers, submission=submissions)
     def add_again(self, which: int, submission: Submission) -> None:
-        job = submission.accept(self.picked([which])[0], self.now, 0)
+        job = submission.accept(self.picked([which])[0], self.next_op(), self.now, 0)
 
-        self.twins.add([NewJob(job=job, payload=None, op_id=self.next_op())])
+        self.twins.add([NewJob(job=job, payload=None)])
         self.twins.ask(lambda store: _taken(store, [job.id]))
 
     @precondition(lambda self: self.ids)
@@ -164,8 +164,12 @@ class StoreModel(RuleBasedStateMachine):
     def note_progress(self, which: list[int], percent: float, message: str, age: timedelta, stale: bool) -> None:  # noqa: FBT001 - drawn by name
         jobs = self.twins.load(self.picked(which)).values()
         said = Progress.said(percent, message, at=self.now - age)
-        attempts = [AttemptId(job.id, Fence(job.version - stale)) for job in jobs]
-        noted = self.twins.note_progress([ProgressNote(attempt_id=each, progress=said) for each in attempts])
+        noted = self.twins.note_progress(
+            [
+                ProgressNote(attempt_id=AttemptId(job.id, Fence(job.version - stale)), op_id=job.op_id, progress=said)
+                for job in jobs
+            ]
+        )
         assert noted <= {job.id for job in jobs if job.state is JobState.RUNNING and not stale}
 
     @rule(by=st.timedeltas(timedelta(0), 3 * SECOND))
@@ -202,8 +206,6 @@ class StoreModel(RuleBasedStateMachine):
     def delete_ended(self, job_filter: EndedFilter) -> None:
         doomed = self.twins.scanned(job_filter)[:2]
         self.twins.ask(lambda store: store.ended_jobs.delete(doomed))
-        left = self.twins.load(self.ids)
-        self.sent = [change for change in self.sent if change.job.id in left]
 
     @rule(limit=limits)
     def sweep(self, limit: int) -> None:
@@ -214,9 +216,6 @@ class StoreModel(RuleBasedStateMachine):
     def purge(self, states: set[JobState], keep_for: timedelta) -> None:
         rule_ = PurgeRule(states=sorted(states), keep_for=keep_for)
         self.twins.ask(lambda store: store.sweeper.purge(rule_, now=self.now, limit=EVERYTHING))
-        # Its id may be used again: nobody sends changes of a job that had the name before.
-        left = self.twins.load(self.ids)
-        self.sent = [change for change in self.sent if change.job.id in left]
 
     @rule(worker=workers)
     def register(self, worker: WorkerId) -> None:

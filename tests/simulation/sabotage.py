@@ -31,7 +31,7 @@ def _store(data: MemoryData, change: Change) -> None:
     row = data.jobs[change.job.id]
     payload = row.payload if change.payload is None else change.payload
     result = row.result if change.result is None else change.result
-    data.put(replace(row, job=change.job, op_id=change.op_id, payload=payload, result=result))
+    data.put(replace(row, job=change.stored_job, payload=payload, result=result))
     if change.ended is not None:
         data.history.setdefault(change.job.id, {}).setdefault(change.ended.id.fence, change.ended)
 

@@ -46,6 +46,7 @@ class JobFields(TypedDict, total=False):
     idempotency_key: str | None
     labels: Mapping[str, str]
     version: int
+    op_id: OpId
     attempts: int
     losses: int
     run_at: datetime
@@ -93,6 +94,8 @@ def a_job(state: JobState = JobState.QUEUED, **fields: Unpack[JobFields]) -> Job
         "run_at": created_at,
         "created_at": created_at,
         "updated_at": created_at,
+        "version": 1,
+        "op_id": an_op_id(),
         **_usual_in(state, created_at),
         **fields,
     }
@@ -145,7 +148,8 @@ def a_new_job(
     job: Job | None = None, payload: str | None = None, op_id: OpId | None = None, trace: TraceContext | None = None
 ) -> NewJob:
     """Wrap a job to be stored, a queued one unless given."""
-    return NewJob(job=job or a_job(), payload=payload, op_id=op_id or an_op_id(), trace=trace)
+    new = job or a_job()
+    return NewJob(job=new if op_id is None else new.written_by(op_id), payload=payload, trace=trace)
 
 
 def a_change(
@@ -153,7 +157,14 @@ def a_change(
 ) -> Change:
     """Wrap a transition to be stored, with the attempt that it ended."""
     ended = ended_attempt(before, after)
-    return Change(job=after, op_id=op_id or an_op_id(), ended=ended, payload=payload, result=result)
+    return Change(
+        job=after,
+        before_op_id=before.op_id,
+        op_id=op_id or an_op_id(),
+        ended=ended,
+        payload=payload,
+        result=result,
+    )
 
 
 def an_entry(job: Job) -> QueueEntry:

@@ -34,7 +34,7 @@ def new_job_columns(batch: Sequence[NewJob]) -> Columns:
         "payload": texts([new.payload for new in news]),
         "idempotency_key": texts([job.idempotency_key for job in jobs]),
         "request_hash": texts([job.request_hash for job in jobs]),
-        "op_id": uuids([new.op_id for new in news]),
+        "op_id": uuids([job.op_id for job in jobs]),
         "max_attempts": numbers([job.max_attempts for job in jobs]),
         "timeout_us": numbers([microseconds(job.timeout) for job in jobs]),
         "retry_initial_us": numbers([microseconds(policy.initial) for policy in policies]),
@@ -70,6 +70,7 @@ def change_columns(batch: Sequence[Change]) -> Columns:
     return {
         "id": uuids([job.id for job in jobs]),
         "version": numbers([job.version for job in jobs]),
+        "before_op_id": uuids([change.before_op_id for change in changes]),
         "op_id": uuids([change.op_id for change in changes]),
         "state": words([job.state for job in jobs]),
         "attempts": numbers([job.attempts for job in jobs]),
@@ -103,6 +104,7 @@ def note_columns(batch: Sequence[ProgressNote]) -> Columns:
     return {
         "id": uuids([note.attempt_id.job_id for note in notes]),
         "version": numbers([note.attempt_id.fence for note in notes]),
+        "op_id": uuids([note.op_id for note in notes]),
         **progress_columns([note.progress for note in notes]),
     }
 
@@ -116,12 +118,12 @@ def progress_columns(notes: Sequence[Progress | None]) -> Columns:
     }
 
 
-def doomed_columns(doomed: Sequence[tuple[UUID, int, datetime, Mapping[str, str]]]) -> Columns:
-    """Return the parameters of purge.sql: for each job its id, version, time of creation and labels."""
+def doomed_columns(doomed: Sequence[tuple[UUID, UUID, datetime, Mapping[str, str]]]) -> Columns:
+    """Return the parameters of purge.sql: for each job its id, last write, time of creation and labels."""
     labels = ((key, value, created_at, job_id) for job_id, _, created_at, held in doomed for key, value in held.items())
     return {
         "ids": uuids(job_id for job_id, *_ in doomed),
-        "versions": numbers(version for _, version, *_ in doomed),
+        "op_ids": uuids(op_id for _, op_id, *_ in doomed),
         **label_columns(labels),
     }
 

@@ -64,10 +64,10 @@ class SqlEndedJobs(EndedJobs):
         return ErrorGroups(groups=groups[:limit], more=len(groups) > limit)
 
     async def delete(self, jobs: Sequence[Job]) -> int:
-        """Delete those that are still at their version; return how many."""
+        """Delete those that no write has changed since; return how many."""
         if not jobs:
             return 0
-        columns = doomed_columns([(job.id, job.version, job.created_at, job.labels) for job in jobs])
+        columns = doomed_columns([(job.id, job.op_id, job.created_at, job.labels) for job in jobs])
         [[count]] = await self._transactions.run("purge", **columns)
         return int(count)
 

@@ -44,14 +44,14 @@ class SqlJobRepository(JobRepository):
         return {job.id: _details(job, row) for job, row in self._rows.with_rows(rows)}
 
     async def apply(self, changes: Sequence[Change]) -> frozenset[JobId]:
-        """Store each transition whose job is still at the version before it; return the ids that now stand so."""
+        """Store each transition whose job is still as it was read; return the ids of those that are stored."""
         if not changes:
             return frozenset()
         rows = await self._transactions.run("apply_changes", **change_columns(changes))
         return frozenset([row[0] for row in rows])
 
     async def note_progress(self, notes: Sequence[ProgressNote]) -> frozenset[JobId]:
-        """Store each note whose attempt is RUNNING under its fence and has no later one."""
+        """Store each note whose attempt is RUNNING, by its fence and its start, and has no later one."""
         if not notes:
             return frozenset()
         rows = await self._transactions.run("note_progress", **note_columns(notes))

@@ -13,14 +13,14 @@ from scheduler.application.errors import StoreRejectedError
 from scheduler.application.ports.telemetry import FaultTelemetry
 from scheduler.domain.attempt import AttemptOutcome
 from scheduler.domain.errors import InvalidFieldError
-from scheduler.domain.ids import JobId, WorkerId
+from scheduler.domain.ids import JobId, OpId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.priority import Priority
 from scheduler.domain.progress import Progress
 from scheduler.domain.retry import RetryPolicy
 from scheduler.domain.state import JobState
 
-JOB_COLUMNS: Final = 29
+JOB_COLUMNS: Final = 30
 """In sql/job_columns.sql; a statement may select more behind them."""
 CORRUPT_ROW: Final = "corrupt_job_row"
 POLICIES_KEPT: Final = 256
@@ -69,7 +69,7 @@ class JobRows:
         run_at: datetime, created_at: datetime, updated_at: datetime,
         queued_at: datetime | None, started_at: datetime | None, finished_at: datetime | None,
         worker_id: WorkerId | None, last_outcome: str | None, last_error: str, error_fingerprint: str,
-        progress: float | None, progress_message: str | None, progress_at: datetime | None,
+        progress: float | None, progress_message: str | None, progress_at: datetime | None, op_id: OpId,
     ) -> Job:  # fmt: skip
         return Job(
             id=job_id,
@@ -83,6 +83,7 @@ class JobRows:
             labels=_labels(labels),
             state=_STATES[state],
             version=version,
+            op_id=op_id,
             attempts=attempts,
             losses=losses,
             run_at=run_at,

@@ -54,9 +54,9 @@ class MemoryEndedJobs(EndedJobs):
         return ErrorGroups(groups=wanted[:limit], more=len(wanted) > limit)
 
     async def delete(self, jobs: Sequence[Job]) -> int:
-        """Delete those that are still at their version; return how many."""
+        """Delete those that no write has changed since; return how many."""
         async with self._store.statement() as data:
-            doomed = [job.id for job in jobs if job.id in data.jobs and data.jobs[job.id].job.version == job.version]
+            doomed = [job.id for job in jobs if job.id in data.jobs and data.jobs[job.id].job.op_id == job.op_id]
             for job_id in doomed:
                 data.delete(job_id)
         return len(doomed)

@@ -37,8 +37,7 @@ class MemoryJobRepository(JobRepository):
                     JobRow(
                         job=new.job,
                         payload=new.payload,
-                        op_id=new.op_id,
-                        created_op_id=new.op_id,
+                        created_op_id=new.job.op_id,
                         trace=new.trace,
                     )
                 )
@@ -54,14 +53,14 @@ class MemoryJobRepository(JobRepository):
             return {row.job.id: _details(row) for row in _rows(data, ids)}
 
     async def apply(self, changes: Sequence[Change]) -> frozenset[JobId]:
-        """Store each transition whose job is still at the version before it; return the ids that now stand so."""
+        """Store each transition whose job is still as it was read; return the ids of those that are stored."""
         for change in changes:
             check_change(change)
         async with self._store.statement() as data:
             return frozenset(change.job.id for change in changes if _apply(data, change))
 
     async def note_progress(self, notes: Sequence[ProgressNote]) -> frozenset[JobId]:
-        """Store each note whose attempt is RUNNING under its fence and has no later one."""
+        """Store each note whose attempt is RUNNING, by its fence and its start, and has no later one."""
         async with self._store.statement() as data:
             return frozenset(note.attempt_id.job_id for note in notes if _note(data, note))
 
@@ -95,8 +94,8 @@ def _apply(data: MemoryData, change: Change) -> bool:
     if row is None:
         return False
     if row.job.version == change.job.version:
-        return row.op_id == change.op_id
-    if row.job.version != change.job.version - 1:
+        return row.job.op_id == change.op_id
+    if row.job.version != change.job.version - 1 or row.job.op_id != change.before_op_id:
         return False
     data.put(_changed(row, change))
     if change.ended is not None:
@@ -107,8 +106,7 @@ def _apply(data: MemoryData, change: Change) -> bool:
 def _changed(row: JobRow, change: Change) -> JobRow:
     return replace(
         row,
-        job=change.job,
-        op_id=change.op_id,
+        job=change.stored_job,
         payload=row.payload if change.payload is None else change.payload,
         result=row.result if change.result is None else change.result,
     )
@@ -117,6 +115,8 @@ def _changed(row: JobRow, change: Change) -> JobRow:
 def _note(data: MemoryData, note: ProgressNote) -> bool:
     row = data.jobs.get(note.attempt_id.job_id)
     if row is None or row.job.state is not JobState.RUNNING or row.job.attempt_id != note.attempt_id:
+        return False
+    if row.job.op_id != note.op_id:
         return False
     if row.job.progress is not None and row.job.progress.at > note.progress.at:
         return False

@@ -24,7 +24,6 @@ class JobRow:
     job: Job
     payload: str | None
     result: str | None = None
-    op_id: OpId
     created_op_id: OpId
     trace: TraceContext | None = None
 

@@ -27,7 +27,7 @@ class EndedJobs(Protocol):
 
     @abstractmethod
     async def delete(self, jobs: Sequence[Job]) -> int:
-        """Delete those that are still at their version, with labels and history; return how many.
+        """Delete those that no write has changed since they were read, with labels and history; return how many.
 
         Atomic; a repeat deletes and counts none.
         """

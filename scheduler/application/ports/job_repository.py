@@ -40,15 +40,16 @@ class JobRepository(Protocol):
 
     @abstractmethod
     async def apply(self, changes: Sequence[Change]) -> frozenset[JobId]:
-        """Store each transition whose job is still at the version before it; return the ids that now stand so.
+        """Store each transition whose job is still as the write left it that it was read from; return their ids.
 
-        A change that an earlier call with the same op_id has stored counts as applied. The ended attempts of applied
+        That write is named by id, version and op_id: a job of the same id that was submitted after a purge is another
+        one. A change that an earlier call with the same op_id has stored counts as applied. The ended attempts of applied
         changes enter the history in the same statement, once. A lost compare-and-set changes nothing.
         """
 
     @abstractmethod
     async def note_progress(self, notes: Sequence[ProgressNote]) -> frozenset[JobId]:
-        """Store each note whose attempt is RUNNING under its fence and has no later one; return the ids of those jobs.
+        """Store each note whose attempt is RUNNING, by its fence and its start, and has no later one; return their ids.
 
         Nothing else of a job changes, its version and times included. A repeat is the same as one call.
         """

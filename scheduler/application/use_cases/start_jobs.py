@@ -167,7 +167,7 @@ class StartJobs:
             return [], foreign
         self.under_way = frozenset(change.job.attempt_id for change in changes)
         applied = await self._repository.apply(changes)
-        started = {change.job.id: change.job for change in changes if change.job.id in applied}
+        started = {change.job.id: change.stored_job for change in changes if change.job.id in applied}
         running = [
             StartedJob(job=started[job_id], payload=found[job_id].payload, trace=found[job_id].trace)
             for entry in entries

@@ -52,7 +52,9 @@ class AttemptTable:
 
     def remove(self, attempt: RunningAttempt) -> None:
         """Free the slot, whether or not the handler has ended."""
-        self._running.pop(attempt.started.attempt_id, None)
+        attempt_id = attempt.started.attempt_id
+        if self._running.get(attempt_id) is attempt:
+            del self._running[attempt_id]
         self.changed.set()
 
     def stop(self, attempt_id: AttemptId, reason: StopReason) -> None:

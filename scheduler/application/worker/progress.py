@@ -14,7 +14,8 @@ from scheduler.application.errors import StoreUnavailableError
 from scheduler.application.loops import Loop, LoopServices, wait_until
 from scheduler.application.ports.clock import Clock
 from scheduler.application.ports.job_repository import JobRepository
-from scheduler.domain.ids import AttemptId
+from scheduler.domain.ids import AttemptId, OpId
+from scheduler.domain.job import Job
 from scheduler.domain.progress import Progress
 
 TELL_SECONDS = 0.25
@@ -39,6 +40,7 @@ class ProgressBoard:
         self._clock = clock
         self._services = services
         self._lock = Lock()
+        self._starts: dict[AttemptId, OpId] = {}
         self._said: dict[AttemptId, Progress | None] = {}
         self._untold: set[AttemptId] = set()
         self._unstored: set[AttemptId] = set()
@@ -46,9 +48,11 @@ class ProgressBoard:
         self._to_store = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def open(self, attempt_id: AttemptId) -> Callable[[float, str], None]:
-        """Return what the attempt may call to say how far it is; it raises InvalidFieldError for a bad percent."""
+    def open(self, started: Job) -> Callable[[float, str], None]:
+        """Return what the job's attempt may call to say how far it is; it raises InvalidFieldError for a bad percent."""
+        attempt_id = started.attempt_id
         with self._lock:
+            self._starts[attempt_id] = started.op_id
             self._said[attempt_id] = None
         return partial(self._note, attempt_id)
 
@@ -61,6 +65,7 @@ class ProgressBoard:
     def close(self, attempt_id: AttemptId) -> None:
         """Forget the attempt, and hear nothing more of it."""
         with self._lock:
+            self._starts.pop(attempt_id, None)
             self._said.pop(attempt_id, None)
             self._untold.discard(attempt_id)
             self._unstored.discard(attempt_id)
@@ -119,9 +124,13 @@ class ProgressBoard:
 
     def _take(self, news: set[AttemptId]) -> list[ProgressNote]:
         with self._lock:
-            found = [(attempt_id, self._said[attempt_id]) for attempt_id in news]
+            found = [(attempt_id, self._starts[attempt_id], self._said[attempt_id]) for attempt_id in news]
             news.clear()
-        return [ProgressNote(attempt_id=attempt_id, progress=said) for attempt_id, said in found if said is not None]
+        return [
+            ProgressNote(attempt_id=attempt_id, op_id=op_id, progress=said)
+            for attempt_id, op_id, said in found
+            if said is not None
+        ]
 
     def _take_back(self, notes: list[ProgressNote]) -> None:
         with self._lock:

@@ -158,7 +158,7 @@ class AttemptRunner:
             trace=trace,
             log=self._log,
             cancellation=attempt.cancellation,
-            report_progress=self._progress.open(job.attempt_id),
+            report_progress=self._progress.open(job),
             leave_running=attempt.leave_running,
         )
 

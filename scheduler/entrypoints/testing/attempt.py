@@ -113,7 +113,7 @@ def run_handler_sync(
 
 def _started(submission: Submission, attempt: int) -> Job:
     ids, now = Uuid4Ids(), datetime.now(UTC)
-    job = replace(submission.accept(ids.job_id(), now, 0), attempts=attempt - 1)
+    job = replace(submission.accept(ids.job_id(), ids.op_id(), now, 0), attempts=attempt - 1)
     return job.start(ids.worker_id(), now)
 
 

@@ -1,5 +1,6 @@
 """Steps about one job as it stands."""
 
+from scheduler.domain.job import first_version
 from scheduler.domain.state import JobState
 from tests.acceptance.language import says
 from tests.acceptance.orders import MARK_LABEL
@@ -29,10 +30,10 @@ def all_end(world: World, state: JobState) -> None:
         assert ended.state is state, ended
 
 
-@says("{job} is at version {version} with {count} attempts?")
-def is_at_version(world: World, job: str, version: int, count: int) -> None:
+@says("{job} has changed {changes} times? with {count} attempts?")
+def has_changed(world: World, job: str, changes: int, count: int) -> None:
     found = world.job(job)
-    assert (found.version, found.attempts) == (version, count)
+    assert (found.version, found.attempts) == (first_version(found.created_at) + changes, count)
 
 
 @says("{job} may be attempted {count} times")
@@ -91,6 +92,6 @@ def requeue_with_payload(world: World, job: str, docstring: str) -> None:
     world.requeue(job, payload=docstring)
 
 
-@says("{job} is queued again as of version {version}")
-def requeue_as_of(world: World, job: str, version: int) -> None:
-    world.requeue(job, expected_version=version)
+@says("{job} is queued again as of its first version")
+def requeue_as_of_first(world: World, job: str) -> None:
+    world.requeue(job, expected_version=first_version(world.job(job).created_at))

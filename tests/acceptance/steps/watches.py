@@ -3,6 +3,7 @@
 import asyncio
 from itertools import pairwise
 
+from scheduler.domain.job import first_version
 from scheduler.domain.state import JobState
 from tests.acceptance.language import says
 from tests.acceptance.watch import Watch
@@ -20,9 +21,14 @@ def watch_often(world: World, job: str, count: int) -> None:
         world.watch(job)
 
 
-@says("{job} is watched after version {version}")
-def watch_after(world: World, job: str, version: int) -> None:
-    world.watch(job, after_version=version)
+@says("{job} is watched after its first version")
+def watch_after_first(world: World, job: str) -> None:
+    world.watch(job, after_version=first_version(world.job(job).created_at))
+
+
+@says("{job} is watched after a version that it has not reached")
+def watch_after_none(world: World, job: str) -> None:
+    world.watch(job, after_version=world.job(job).version + 99)
 
 
 @says("{job} is watched after its last version")
@@ -73,9 +79,11 @@ def versions_grow(world: World) -> None:
     assert all(earlier < later for earlier, later in pairwise(versions)), versions
 
 
-@says("the watcher saw no version up to {version}")
-def saw_no_version_up_to(world: World, version: int) -> None:
-    assert min(world.watches[-1].versions) > version
+@says("the watcher saw nothing of its first version")
+def saw_nothing_of_the_first_version(world: World) -> None:
+    watch = world.watches[-1]
+    created_at = world.run(world.driver.client.get(watch.events[0].job_id)).created_at
+    assert min(watch.versions) > first_version(created_at)
 
 
 @says("the watcher saw {states}")

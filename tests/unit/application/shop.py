@@ -28,7 +28,7 @@ from scheduler.domain.job import Job
 from scheduler.domain.priority import StrictOrder
 from scheduler.domain.retry import Failure
 from tests.acceptance.virtual_time import VirtualTimeLoop
-from tests.support.builders import a_submission, a_worker_id
+from tests.support.builders import a_change, a_submission, a_worker_id
 from tests.unit.application.servers import Servers
 
 
@@ -111,6 +111,12 @@ class Shop(Servers):
         """Submit one job and return its id."""
         (outcome,) = await self.submit_jobs.execute([SubmitCommand(submission=a_submission(**fields))])  # type: ignore[arg-type] # the builder checks them
         return outcome.job_id
+
+    async def moved(self, before: Job, after: Job) -> Job:
+        """Store a transition; return the job as it stands then."""
+        change = a_change(before, after)
+        assert await self.stored.apply([change])
+        return change.stored_job
 
     def result(self, job: Job, outcome: Success | Failure | Released) -> AttemptResult:
         """Make the result of a running job, as of now."""

@@ -8,7 +8,6 @@ from scheduler.application.dto import StartedJob
 from scheduler.application.worker.attempt import RunningAttempt
 from scheduler.application.worker.orphans import ORPHAN_AFTER
 from scheduler.domain.state import JobState
-from tests.support.builders import a_change
 from tests.unit.application.workshop import Workshop, until, with_a_worker
 
 LONG = ORPHAN_AFTER.total_seconds() + 0.001
@@ -50,10 +49,9 @@ def test_what_ended_or_went_on_under_another_fence_is_no_orphan() -> None:
     async def scenario(shop: Workshop) -> None:
         ended, again = await an_orphan(shop), await an_orphan(shop)
         now = shop.clock.now()
-        queued = again.job.lose(now)
-        restarted = queued.start(shop.worker_id, now)
-        await shop.stored.apply([a_change(ended.job, ended.job.succeed(now)), a_change(again.job, queued)])
-        await shop.stored.apply([a_change(queued, restarted)])
+        await shop.moved(ended.job, ended.job.succeed(now))
+        queued = await shop.moved(again.job, again.job.lose(now))
+        restarted = await shop.moved(queued, queued.start(shop.worker_id, now))
         shop.later(LONG)
         await shop.orphans.execute(frozenset({ended.attempt_id, again.attempt_id}))
         assert await shop.state(ended.job.id) is JobState.SUCCEEDED

@@ -19,7 +19,7 @@ from scheduler.domain.events import Event, JobProgressed
 from scheduler.domain.ids import JobId
 from scheduler.domain.job import Job
 from scheduler.domain.state import JobState
-from tests.support.builders import NOW, a_change, a_job, a_worker_id
+from tests.support.builders import NOW, a_job, a_worker_id
 from tests.unit.application.shop import Shop, in_virtual_time, settled
 from tests.unit.application.workshop import Workshop, until, with_a_worker
 
@@ -75,9 +75,7 @@ async def at_work(shop: Shop) -> AsyncIterator[Observed]:
 async def a_running_job(shop: Shop) -> Job:
     queued = a_job()
     await shop.store(queued)
-    running = queued.start(a_worker_id(), NOW)
-    await shop.stored.apply([a_change(queued, running)])
-    return running
+    return await shop.moved(queued, queued.start(a_worker_id(), NOW))
 
 
 def most_in_a_second(times: Sequence[float]) -> int:
@@ -90,7 +88,7 @@ def test_however_often_a_handler_talks_watchers_hear_of_it_at_most_five_times_a_
     async def scenario(shop: Shop) -> None:
         jobs = [await a_running_job(shop) for _ in range(3)]
         async with at_work(shop) as board:
-            reports = [shop.board.open(job.attempt_id) for job in jobs]
+            reports = [shop.board.open(job) for job in jobs]
             for number in range(SECONDS * 100):
                 for report in reports:
                     report(100 * number / (SECONDS * 100), f"step {number}")
@@ -115,7 +113,7 @@ def test_the_first_word_and_the_last_are_told_at_once() -> None:
     async def scenario(shop: Shop) -> None:
         job = await a_running_job(shop)
         async with at_work(shop) as board:
-            report = shop.board.open(job.attempt_id)
+            report = shop.board.open(job)
             await asyncio.sleep(10)
             for percent in (1, 2, 3, 99):
                 report(percent, "")
@@ -133,7 +131,7 @@ def test_a_board_on_which_nothing_is_new_does_nothing() -> None:
     async def scenario(shop: Shop) -> None:
         job = await a_running_job(shop)
         async with at_work(shop) as board:
-            shop.board.open(job.attempt_id)(50, "")
+            shop.board.open(job)(50, "")
             await asyncio.sleep(STORE_SECONDS * 2)
             calls = len(shop.gate.calls)
             await asyncio.sleep(1000)
@@ -148,7 +146,7 @@ def test_notes_of_an_attempt_that_ended_are_dropped_and_nothing_of_it_is_kept() 
         jobs = [await a_running_job(shop) for _ in range(100)]
         async with at_work(shop) as board:
             for job in jobs:
-                report = shop.board.open(job.attempt_id)
+                report = shop.board.open(job)
                 report(10, "")
                 shop.board.close(job.attempt_id)
                 report(20, "too late")
@@ -163,7 +161,7 @@ def test_what_the_result_carries_is_not_written_by_itself() -> None:
     async def scenario(shop: Shop) -> None:
         job = await a_running_job(shop)
         async with at_work(shop) as board:
-            shop.board.open(job.attempt_id)(10, "almost")
+            shop.board.open(job)(10, "almost")
             said = shop.board.hand_over(job.attempt_id)
             assert said is not None
             assert (said.percent, said.message) == (10, "almost")
@@ -176,7 +174,7 @@ def test_what_the_result_carries_is_not_written_by_itself() -> None:
 def test_notes_made_at_the_same_moment_keep_their_order() -> None:
     async def scenario(shop: Shop) -> None:
         job = await a_running_job(shop)
-        report = shop.board.open(job.attempt_id)
+        report = shop.board.open(job)
         times = []
         for percent in (30, 20, 10):
             report(percent, "")
@@ -193,7 +191,7 @@ def test_a_percent_that_is_none_is_the_handlers_error_and_changes_nothing(percen
     async def scenario(shop: Shop) -> None:
         job = await a_running_job(shop)
         async with at_work(shop) as board:
-            report = shop.board.open(job.attempt_id)
+            report = shop.board.open(job)
             with pytest.raises(InvalidFieldError, match=r"^percent: "):
                 report(percent, "")
             await asyncio.sleep(STORE_SECONDS * 2)
@@ -207,7 +205,7 @@ def test_without_redis_the_store_learns_of_progress_and_the_fault_is_noted() -> 
         job = await a_running_job(shop)
         async with at_work(shop) as board:
             shop.queue_switch.off()
-            shop.board.open(job.attempt_id)(50, "")
+            shop.board.open(job)(50, "")
             await asyncio.sleep(STORE_SECONDS * 2)
             assert (len(board.told), len(board.written)) == (0, 1)
             assert "queue_command_skipped" in board.faults
@@ -221,7 +219,7 @@ def test_without_the_store_watchers_hear_of_progress_and_the_store_is_told_when_
         async with at_work(shop) as board:
             shop.store_switch.off()
             for each in (job, ended):
-                shop.board.open(each.attempt_id)(50, "")
+                shop.board.open(each)(50, "")
             await asyncio.sleep(30)
             shop.board.close(ended.attempt_id)
             assert len(board.told) == 1
@@ -243,7 +241,7 @@ def test_a_note_that_the_store_refuses_does_not_come_back() -> None:
 
         async with at_work(shop) as board:
             shop.stored.note_progress = refuse  # type: ignore[method-assign] # what a store of another kind may do
-            shop.board.open(job.attempt_id)(50, "")
+            shop.board.open(job)(50, "")
             await asyncio.sleep(60)
             assert [event for event, _ in shop.telemetry.faults] == ["progress_store_failed"]
             assert board.written == []
@@ -254,7 +252,7 @@ def test_a_note_that_the_store_refuses_does_not_come_back() -> None:
 def test_what_was_said_before_the_board_was_at_work_is_told_then() -> None:
     async def scenario(shop: Shop) -> None:
         job = await a_running_job(shop)
-        shop.board.open(job.attempt_id)(50, "")
+        shop.board.open(job)(50, "")
         async with at_work(shop) as board:
             await asyncio.sleep(STORE_SECONDS * 2)
             assert (len(board.told), len(board.written)) == (1, 1)
@@ -266,7 +264,7 @@ def test_a_board_that_has_stopped_keeps_the_last_word_for_the_result_and_tells_n
     async def scenario(shop: Shop) -> None:
         job = await a_running_job(shop)
         async with at_work(shop) as board:
-            report = shop.board.open(job.attempt_id)
+            report = shop.board.open(job)
         report(60, "")
         await asyncio.sleep(10)
         said = shop.board.hand_over(job.attempt_id)
@@ -285,7 +283,7 @@ def test_many_threads_may_talk_at_once_and_the_last_word_of_each_is_kept() -> No
         async with at_work(shop) as board:
 
             def say(job: Job) -> None:
-                report = shop.board.open(job.attempt_id)
+                report = shop.board.open(job)
                 for word in range(words):
                     report(word / words, str(word))
 

@@ -44,7 +44,7 @@ def test_new_jobs_keep_the_order_of_their_requests_in_the_queue() -> None:
     assert planned.results == [[created(first), created(second)], [created(third)]]
     assert [new.job.id for new in planned.new_jobs] == [first.job_id, second.job_id, third.job_id]
     assert [job.queued_at for job in planned.created] == [NOW + index * MICROSECOND for index in range(3)]
-    assert [(new.payload, new.op_id) for new in planned.new_jobs[:2]] == [("1", first.op_id), ("2", second.op_id)]
+    assert [(new.payload, new.job.op_id) for new in planned.new_jobs[:2]] == [("1", first.op_id), ("2", second.op_id)]
 
 
 def test_a_repeat_of_a_stored_job_by_its_id_creates_none() -> None:

@@ -69,8 +69,9 @@ def test_a_watcher_that_knows_the_final_version_sees_nothing_more() -> None:
         shop = Shop()
         job_id = await shop.submit()
         await canceller(shop).execute(job_id)
+        cancelled = await shop.job(job_id)
         async with served(shop) as hub:
-            assert [job async for job in WatchJob(hub=hub).execute(job_id, after_version=2)] == []
+            assert [job async for job in WatchJob(hub=hub).execute(job_id, after_version=cancelled.version)] == []
 
     asyncio.run(scenario())
 
@@ -81,7 +82,7 @@ def test_a_version_that_the_job_has_not_reached_is_refused() -> None:
         job_id = await shop.submit()
         async with served(shop) as hub:
             with pytest.raises(UnknownVersionError):
-                await anext(WatchJob(hub=hub).execute(job_id, after_version=9))
+                await anext(WatchJob(hub=hub).execute(job_id, after_version=(await shop.job(job_id)).version + 1))
 
     asyncio.run(scenario())
 

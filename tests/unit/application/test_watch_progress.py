@@ -15,7 +15,7 @@ from scheduler.domain.events import JobProgressed
 from scheduler.domain.job import Job
 from scheduler.domain.progress import Progress
 from scheduler.domain.state import JobState
-from tests.support.builders import NOW, a_change, a_job, a_worker_id, progress_at
+from tests.support.builders import NOW, a_job, a_worker_id, progress_at
 from tests.unit.application.shop import Shop, in_virtual_time
 
 MOMENT = timedelta(milliseconds=1)
@@ -51,9 +51,7 @@ async def served(shop: Shop) -> AsyncIterator[WatchJob]:
 async def a_running_job(shop: Shop) -> Job:
     queued = a_job()
     await shop.store(queued)
-    running = queued.start(a_worker_id(), NOW)
-    await shop.stored.apply([a_change(queued, running)])
-    return running
+    return await shop.moved(queued, queued.start(a_worker_id(), NOW))
 
 
 def shown(job: Job) -> tuple[int, float | None]:
@@ -70,8 +68,7 @@ def test_progress_is_shown_at_once_and_again_and_again_and_an_end_ends_it() -> N
                 await asyncio.sleep(0.1)
                 await shop.bus.publish([hint(job, said(10 * number, after=number))])
                 seen.append(shown(await anext(watch)))
-            ended = job.with_progress(said(30, after=9)).succeed(NOW)
-            await shop.stored.apply([a_change(job, ended)])
+            ended = await shop.moved(job, job.with_progress(said(30, after=9)).succeed(NOW))
             await shop.best_effort.announce([ended])
             seen += [shown(job) async for job in watch]
         assert seen == [(2, None), (2, 0), (2, 10), (2, 20), (3, 30)]
@@ -87,7 +84,9 @@ def test_what_the_store_knows_is_shown_at_the_pace_of_the_polls(redis: bool, sec
             await anext(watch)
             if not redis:
                 shop.queue_switch.off()
-            await shop.stored.note_progress([ProgressNote(attempt_id=job.attempt_id, progress=said(40))])
+            await shop.stored.note_progress(
+                [ProgressNote(attempt_id=job.attempt_id, op_id=job.op_id, progress=said(40))]
+            )
             async with asyncio.timeout(seconds * 1.3):
                 assert shown(await anext(watch)) == (2, 40)
 
@@ -97,7 +96,7 @@ def test_what_the_store_knows_is_shown_at_the_pace_of_the_polls(redis: bool, sec
 def test_a_watch_that_goes_on_after_the_running_version_begins_with_its_progress() -> None:
     async def scenario(shop: Shop) -> None:
         job = await a_running_job(shop)
-        await shop.stored.note_progress([ProgressNote(attempt_id=job.attempt_id, progress=said(40))])
+        await shop.stored.note_progress([ProgressNote(attempt_id=job.attempt_id, op_id=job.op_id, progress=said(40))])
         async with served(shop) as watch_job, aclosing(watch_job.execute(job.id, after_version=2)) as watch:
             assert shown(await anext(watch)) == (2, 40)
 
@@ -121,8 +120,7 @@ def test_progress_of_a_version_that_was_not_read_makes_the_hub_read_and_is_kept_
         async with served(shop) as watch_job, asyncio.timeout(1), aclosing(watch_job.execute(queued.id)) as watch:
             await anext(watch)
             await asyncio.sleep(0.1)
-            running = queued.start(a_worker_id(), NOW)
-            await shop.stored.apply([a_change(queued, running)])
+            running = await shop.moved(queued, queued.start(a_worker_id(), NOW))
             await shop.bus.publish([hint(running, said(5))])
             while shown(await anext(watch)) != (2, 5):
                 pass

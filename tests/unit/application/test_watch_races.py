@@ -15,7 +15,7 @@ from scheduler.application.watcher import Watcher
 from scheduler.domain.ids import JobId, WorkerId
 from scheduler.domain.job import Job
 from scheduler.domain.state import JobState
-from tests.support.builders import a_change, a_job
+from tests.support.builders import a_job
 from tests.unit.application.shop import Shop, in_virtual_time, settled
 from tests.unit.application.workshop import until
 
@@ -64,9 +64,9 @@ class Watch:
 
 async def move(shop: Shop, before: Job, after: Job) -> Job:
     """Change a job and tell those who watch it."""
-    await shop.stored.apply([a_change(before, after)])
-    await shop.best_effort.announce([after])
-    return after
+    moved = await shop.moved(before, after)
+    await shop.best_effort.announce([moved])
+    return moved
 
 
 async def a_stored_job(shop: Shop) -> Job:
@@ -82,8 +82,8 @@ def test_a_newcomer_is_not_shown_what_was_read_before_it_came() -> None:
             hold = shop.gate.hold("load")
             early = Watch(watch_job, job.id)
             await hold.reached()
-            await shop.stored.apply([a_change(job, job.cancel(shop.clock.now()))])
-            late = Watch(watch_job, job.id, after_version=2)
+            await shop.moved(job, job.cancel(shop.clock.now()))
+            late = Watch(watch_job, job.id, after_version=job.version + 1)
             await settled()
             hold.let_go()
             await until(lambda: late.ended and early.ended, seconds=1)
@@ -156,7 +156,7 @@ def test_hints_that_were_lost_with_the_connection_are_made_up_for_when_it_is_bac
             await until(lambda: bool(watch.seen))
             shop.memory_bus.cut_off()
             await settled()
-            await shop.stored.apply([a_change(job, job.cancel(shop.clock.now()))])
+            await shop.moved(job, job.cancel(shop.clock.now()))
             await until(lambda: watch.ended, seconds=1)
             other = await a_stored_job(shop)
             await asyncio.sleep(2)
@@ -174,7 +174,7 @@ def test_a_hint_that_never_came_costs_one_poll() -> None:
         async with served(shop) as watch_job:
             watch = Watch(watch_job, job.id)
             await until(lambda: bool(watch.seen))
-            await shop.stored.apply([a_change(job, job.cancel(shop.clock.now()))])
+            await shop.moved(job, job.cancel(shop.clock.now()))
             await until(lambda: watch.ended, seconds=POLL_SECONDS + 0.1)
 
     in_virtual_time(scenario)
@@ -186,7 +186,7 @@ def test_hints_about_other_jobs_do_not_put_off_the_poll() -> None:
         async with served(shop) as watch_job:
             watch = Watch(watch_job, job.id)
             await until(lambda: bool(watch.seen))
-            await shop.stored.apply([a_change(job, job.cancel(shop.clock.now()))])
+            await shop.moved(job, job.cancel(shop.clock.now()))
             for _ in range(round(POLL_SECONDS) + 1):
                 await asyncio.sleep(1)
                 newcomer = Watch(watch_job, (await a_stored_job(shop)).id)
@@ -208,7 +208,7 @@ def test_a_queue_that_refuses_to_subscribe_delays_a_watch_and_does_not_end_it() 
             shop.queue_switch.off()
             hold.let_go()
             await until(lambda: bool(watch.seen), seconds=1)
-            await shop.stored.apply([a_change(job, job.cancel(shop.clock.now()))])
+            await shop.moved(job, job.cancel(shop.clock.now()))
             await until(lambda: watch.ended, seconds=1)
 
     in_virtual_time(scenario)
@@ -251,7 +251,7 @@ def test_all_watchers_are_served_by_one_read() -> None:
 
 def test_versions_only_grow_and_the_newest_is_never_skipped() -> None:
     async def scenario(shop: Shop) -> None:
-        job = await a_stored_job(shop)
+        first = job = await a_stored_job(shop)
         async with served(shop) as watch_job:
             watch = Watch(watch_job, job.id)
             for _ in range(20):
@@ -262,7 +262,7 @@ def test_versions_only_grow_and_the_newest_is_never_skipped() -> None:
             await until(lambda: watch.ended, seconds=1)
             versions = [version for version, _ in watch.seen]
             assert versions == sorted(set(versions))
-            assert watch.seen[-1] == (42, JobState.CANCELLED)
+            assert watch.seen[-1] == (first.version + 41, JobState.CANCELLED)
 
     in_virtual_time(scenario)
 
@@ -270,15 +270,14 @@ def test_versions_only_grow_and_the_newest_is_never_skipped() -> None:
 def test_a_job_that_is_queued_again_after_its_end_can_be_watched_on() -> None:
     async def scenario(shop: Shop) -> None:
         job = await a_stored_job(shop)
-        cancelled = job.cancel(shop.clock.now())
-        await shop.stored.apply([a_change(job, cancelled)])
+        cancelled = await shop.moved(job, job.cancel(shop.clock.now()))
         async with served(shop) as watch_job:
             queued = await move(shop, cancelled, cancelled.requeue(shop.clock.now()))
             watch = Watch(watch_job, job.id, after_version=cancelled.version)
             await until(lambda: bool(watch.seen))
             await move(shop, queued, queued.cancel(shop.clock.now()))
             await until(lambda: watch.ended, seconds=1)
-            assert watch.seen == [(3, JobState.QUEUED), (4, JobState.CANCELLED)]
+            assert watch.seen == [(queued.version, JobState.QUEUED), (queued.version + 1, JobState.CANCELLED)]
 
     in_virtual_time(scenario)
 

@@ -63,7 +63,7 @@ def test_progress_is_shown_while_the_job_runs_and_kept_after_its_end(tool: Tool)
 
     lines = tool("watch", job_id).lines
 
-    assert any(line.endswith("v2 running, attempt 1 of 3, 50 %: step 1 of 2") for line in lines), lines
+    assert any(line.endswith(" running, attempt 1 of 3, 50 %: step 1 of 2") for line in lines), lines
     assert (tool("get", job_id, "--json").document["progress"]) == 100
     assert "progress 100 % step 2 of 2" in [" ".join(line.split()) for line in tool("get", job_id).lines]
 

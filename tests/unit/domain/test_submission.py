@@ -3,11 +3,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from scheduler.domain.errors import InvalidFieldError
+from scheduler.domain.job import first_version
 from scheduler.domain.priority import Priority
 from scheduler.domain.retry import RetryPolicy
 from scheduler.domain.state import JobState
 from scheduler.domain.submission import Submission
-from tests.support.builders import MICROSECOND, NOW, SECOND, SubmissionFields, a_job_id, a_submission
+from tests.support.builders import MICROSECOND, NOW, SECOND, SubmissionFields, a_job_id, a_submission, an_op_id
 
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - the very thing that is refused
 
@@ -71,7 +72,7 @@ ACCEPTED: list[SubmissionFields] = [
 
 @pytest.mark.parametrize("fields", ACCEPTED)
 def test_the_limits_themselves_are_allowed(fields: SubmissionFields) -> None:
-    job = a_submission(**fields).accept(a_job_id(), NOW, 0)
+    job = a_submission(**fields).accept(a_job_id(), an_op_id(), NOW, 0)
 
     assert job.state is JobState.QUEUED
 
@@ -94,32 +95,32 @@ def test_an_accepted_job_is_what_was_asked_for() -> None:
         retry_policy=policy,
         labels={"a": "b"},
     )
-    job_id = a_job_id()
+    job_id, op_id = a_job_id(), an_op_id()
 
-    job = submission.accept(job_id, NOW, 0)
+    job = submission.accept(job_id, op_id, NOW, 0)
 
-    assert (job.id, job.type, job.priority, job.idempotency_key) == (job_id, "t", Priority.LOW, "k")
+    assert (job.id, job.op_id, job.type, job.priority, job.idempotency_key) == (job_id, op_id, "t", Priority.LOW, "k")
     assert (job.max_attempts, job.timeout, job.retry_policy, job.labels) == (7, SECOND, policy, {"a": "b"})
-    assert (job.version, job.attempts, job.losses) == (1, 0, 0)
+    assert (job.version, job.attempts, job.losses) == (first_version(NOW), 0, 0)
     assert (job.created_at, job.updated_at, job.run_at) == (NOW, NOW, NOW)
     assert job.request_hash == submission.request_hash
 
 
 def test_a_batch_keeps_its_order_in_the_queue() -> None:
-    jobs = [a_submission().accept(a_job_id(), NOW, index) for index in range(3)]
+    jobs = [a_submission().accept(a_job_id(), an_op_id(), NOW, index) for index in range(3)]
 
     assert [job.queued_at for job in jobs] == [NOW, NOW + MICROSECOND, NOW + 2 * MICROSECOND]
 
 
 @pytest.mark.parametrize("run_at", [None, NOW, NOW - timedelta(days=400)])
 def test_no_time_and_a_past_time_mean_now(run_at: datetime | None) -> None:
-    job = a_submission(run_at=run_at).accept(a_job_id(), NOW, 4)
+    job = a_submission(run_at=run_at).accept(a_job_id(), an_op_id(), NOW, 4)
 
     assert (job.state, job.run_at, job.queued_at) == (JobState.QUEUED, NOW, NOW + 4 * MICROSECOND)
 
 
 def test_a_future_time_waits_outside_the_queue() -> None:
-    job = a_submission(run_at=NOW + MICROSECOND).accept(a_job_id(), NOW, 4)
+    job = a_submission(run_at=NOW + MICROSECOND).accept(a_job_id(), an_op_id(), NOW, 4)
 
     assert (job.state, job.run_at, job.queued_at) == (JobState.SCHEDULED, NOW + MICROSECOND, None)
 

@@ -38,11 +38,10 @@ def test_a_purged_store_keeps_nothing() -> None:
         store = MemoryStore(FixedClock())
         repository = MemoryJobRepository(store)
         queued = [a_job(labels={"n": str(n)}, type=f"t{n}", idempotency_key=f"k{n}") for n in range(20)]
-        running = [job.start(a_worker_id(), NOW) for job in queued]
-        ended = [job.succeed(NOW) for job in running]
         await repository.add_all([a_new_job(job) for job in queued])
-        await repository.apply([a_change(*pair) for pair in zip(queued, running, strict=True)])
-        await repository.apply([a_change(*pair) for pair in zip(running, ended, strict=True)])
+        starts = [a_change(job, job.start(a_worker_id(), NOW)) for job in queued]
+        await repository.apply(starts)
+        await repository.apply([a_change(start.stored_job, start.job.succeed(NOW)) for start in starts])
         rule = PurgeRule(states=sorted(FINAL_STATES), keep_for=SECOND)
         await MemoryJobSweeper(store).purge(rule, now=NOW + HOUR, limit=1000)
         return store

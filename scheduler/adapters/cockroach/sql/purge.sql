@@ -1,7 +1,7 @@
 WITH gone AS (
     DELETE FROM jobs AS j
-    WHERE (j.id, j.version) IN (
-        SELECT d.id, d.version FROM unnest(%(ids)s::UUID[], %(versions)s::INT8[]) AS d (id, version)
+    WHERE (j.id, j.op_id) IN (
+        SELECT d.id, d.op_id FROM unnest(%(ids)s::UUID[], %(op_ids)s::UUID[]) AS d (id, op_id)
     )
     RETURNING j.id
 ),
