@@ -73,7 +73,7 @@ class Submission:
         return sha256("\0".join(parts).encode()).hexdigest()
 
     def accept(self, job_id: JobId, op_id: OpId, now: datetime, index: int) -> Job:
-        """Make the job that the write `op_id` will store; `index` is its position in the batch, so that a batch keeps its order in the queue."""
+        """Make the job that the write `op_id` stores; `index` is its position in the batch, which keeps its order."""
         due = self.run_at is None or self.run_at <= now
         queued_at = now + index * _QUEUE_STEP if due else None
         return Job(

@@ -262,7 +262,7 @@ def test_a_commit_whose_reply_was_lost_is_repeated_and_stored_once(url: str, pgb
             with pytest.raises(DuplicateJobsError):
                 await backend.repository.add_all([new])
             [taken] = await backend.repository.find_taken([new.job.id], [])
-            assert taken.created_op_id == new.op_id
+            assert taken.created_op_id == new.job.op_id
 
     asyncio.run(scenario())
 

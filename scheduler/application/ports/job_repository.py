@@ -43,8 +43,8 @@ class JobRepository(Protocol):
         """Store each transition whose job is still as the write left it that it was read from; return their ids.
 
         That write is named by id, version and op_id: a job of the same id that was submitted after a purge is another
-        one. A change that an earlier call with the same op_id has stored counts as applied. The ended attempts of applied
-        changes enter the history in the same statement, once. A lost compare-and-set changes nothing.
+        one. A change that an earlier call with the same op_id has stored counts as applied. The ended attempts of
+        applied changes enter the history in the same statement, once. A lost compare-and-set changes nothing.
         """
 
     @abstractmethod

@@ -49,7 +49,7 @@ class ProgressBoard:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def open(self, started: Job) -> Callable[[float, str], None]:
-        """Return what the job's attempt may call to say how far it is; it raises InvalidFieldError for a bad percent."""
+        """Return what the attempt may call to say how far it is; that raises InvalidFieldError for a bad percent."""
         attempt_id = started.attempt_id
         with self._lock:
             self._starts[attempt_id] = started.op_id

@@ -40,11 +40,9 @@ class Corner:
     def changes(self) -> list[int]:
         """Return how often each job has changed since it was submitted."""
         jobs = [self.tool("get", job_id, "--json").document for job_id in self.ids]
-        return [int(str(job["version"])) - first_version(moment(job["created_at"])) for job in jobs]
-
-
-def moment(text: object) -> datetime:
-    return datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+        return [
+            int(str(job["version"])) - first_version(datetime.fromisoformat(str(job["created_at"]))) for job in jobs
+        ]
 
 
 @pytest.fixture

@@ -479,7 +479,10 @@ class JobStatus(_message.Message):
     payload_json: _builtins.str
     """The payload as it was submitted, byte for byte. Only in the answer of GetJob; empty in lists."""
     version: _builtins.int
-    """Counts the changes of state, from 1; nothing else changes it."""
+    """Grows by 1 with each change of state; nothing else changes it. It begins at the microseconds from 1970 to created_at,
+    so that versions of an id never repeat, not even when the job is purged and another is submitted under its id. Below
+    2^53.
+    """
     worker_id: _builtins.str
     """The worker that holds the job, or held it last. Empty: none has."""
     result_json: _builtins.str
@@ -1228,7 +1231,7 @@ class Attempt(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     fence: _builtins.int
-    """The job's version as it stood after the start. With the job's id it names the attempt."""
+    """The job's version as it stood after the start. With the job's id it names the attempt, for ever."""
     number: _builtins.int
     """The job's count of attempts as it stood after the start. It may repeat: after a release at a worker's stop, or a requeue."""
     worker_id: _builtins.str

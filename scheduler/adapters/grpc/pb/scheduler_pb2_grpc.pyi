@@ -57,7 +57,7 @@ class SchedulerServiceStub:
 
     Versions increase strictly. Some may be skipped, the newest never is. Events that report progress repeat the version.
     Errors: INVALID_ARGUMENT when job_id is not a UUID or after_version is newer than the job; NOT_FOUND, also when the
-    job has been purged; RESOURCE_EXHAUSTED when the server holds as many streams as it may; UNAVAILABLE, also when the
+    job is purged while it is watched, whether or not another was submitted under its id; RESOURCE_EXHAUSTED when the server holds as many streams as it may; UNAVAILABLE, also when the
     server is stopping: call again with the last version seen as after_version.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the original streams JobEvent bare
     """
@@ -165,7 +165,7 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Versions increase strictly. Some may be skipped, the newest never is. Events that report progress repeat the version.
         Errors: INVALID_ARGUMENT when job_id is not a UUID or after_version is newer than the job; NOT_FOUND, also when the
-        job has been purged; RESOURCE_EXHAUSTED when the server holds as many streams as it may; UNAVAILABLE, also when the
+        job is purged while it is watched, whether or not another was submitted under its id; RESOURCE_EXHAUSTED when the server holds as many streams as it may; UNAVAILABLE, also when the
         server is stopping: call again with the last version seen as after_version.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the original streams JobEvent bare
         """
