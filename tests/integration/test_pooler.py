@@ -248,8 +248,9 @@ def test_a_commit_whose_reply_was_lost_is_repeated_and_stored_once(url: str, pgb
         ):
             job = a_job()
             await added(backend, job)
-            running = job.start(a_worker_id(), NOW)
-            await backend.repository.apply([a_change(job, running)])
+            start = a_change(job, job.start(a_worker_id(), NOW))
+            await backend.repository.apply([start])
+            running = start.stored_job
             done = a_change(running, running.succeed(NOW + SECOND), result="[1]")
             proxy.lose_reply_to(b"COMMIT")
 
