@@ -209,7 +209,11 @@ def test_a_named_statement_runs(target: Target) -> None:
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [("user=nobody", "does not exist"), ("port=1", "Connection refused"), ("dbname=nothing", "does not exist")],
+    [
+        ("user=nobody", "password authentication failed"),
+        ("port=1", "Connection refused"),
+        ("dbname=nothing", "does not exist"),
+    ],
 )
 def test_a_target_that_does_not_let_us_in_is_tried_again_later_and_no_password_is_told(
     target: Target, change: str, reason: str

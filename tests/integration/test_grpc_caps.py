@@ -226,7 +226,8 @@ async def test_mutations_whose_clients_are_gone_do_not_pile_up(api: Api, monkeyp
         await until(lambda: api.gate.waiting == 3)
         for stream in streams:
             peer.reset(stream)
-        await until(lambda: len(api.rpcs.ended) == 11)
-        assert (api.gate.waiting, api.rpcs.abandoned) == (3, 3)
+        # Of the others some may not even have arrived: a server may drop a call that is reset at once.
+        await until(lambda: api.rpcs.abandoned == 3)
+        assert api.gate.waiting == 3
         api.gate.open()
         await until(lambda: api.gate.waiting == 0)

@@ -162,7 +162,7 @@ async def test_an_unforeseen_error_shows_the_client_a_correlation_id_and_no_more
 
 @over_loopback
 async def test_a_call_that_is_cancelled_from_inside_leaves_no_client_without_a_status(api: Api) -> None:
-    async def cancelled(*_: object) -> None:
+    async def cancelled(*_: object, **__: object) -> None:
         raise asyncio.CancelledError
 
     api.store.repository.load_details = cancelled  # type: ignore[assignment,method-assign] # a bug, for once

@@ -11,7 +11,7 @@ from scheduler.adapters.grpc.client_views import AttemptView, JobView, Submitted
 from scheduler.adapters.handlers.definition import AnyDefinition
 from scheduler.adapters.system.clock import SystemClock
 from scheduler.application.dto import JobFilter
-from scheduler.domain.priority import Priority
+from scheduler.domain.priority import Priority, StrictOrder
 from scheduler.domain.state import JobState
 from scheduler.domain.submission import Submission
 from scheduler.entrypoints.api import serve_api
@@ -25,6 +25,8 @@ from scheduler.entrypoints.testing.skipping_time import SkippingTime
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.002
+
+_ANY = StrictOrder().plan(1, 0)
 
 
 class InMemoryScheduler:
@@ -103,7 +105,10 @@ class InMemoryScheduler:
         return self._loop.run(self._client.cancel(job_id))
 
     def drain(self, *, within: timedelta | None = None) -> None:
-        """Run jobs, and those that they submit, until none is left to run, or none that is due `within` this time."""
+        """Run jobs, and those that they submit, until none is left to run, or none that is due `within` this time.
+
+        Jobs without a handler stay QUEUED.
+        """
         self._loop.run(self._drain(None if within is None else self.now() + within))
 
     async def _serve(self) -> str:
@@ -142,7 +147,8 @@ class InMemoryScheduler:
 
     async def _has_work(self) -> bool:
         stats, _ = await self._container.get_queue_stats().execute()
-        return bool(stats.running) or any(depth.depth for depth in stats.queues.values())
+        types = self._common.handlers().types()
+        return bool(stats.running or await self._adapters.sweeper().claimable(_ANY, types=types, excluding=()))
 
     async def _next_due(self) -> datetime | None:
         waiting = [
