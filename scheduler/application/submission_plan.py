@@ -97,7 +97,7 @@ class _Draft:
         if not holders:
             self._create(job, item)
             return SubmitOutcome(job_id=job.id, created=True)
-        if any(holder.request_hash != job.request_hash for holder in holders):
+        if not all(item.submission.has_hash(holder.request_hash) for holder in holders):
             raise IdempotencyMismatchError(holders[0].job_id, index)
         if len({holder.job_id for holder in holders}) > 1:
             raise IdempotencyMismatchError(holders[0].job_id, index)

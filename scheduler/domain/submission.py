@@ -58,7 +58,19 @@ class Submission:
 
     @property
     def request_hash(self) -> str:
-        """Digest the content, without the names (job id, key) under which it may be repeated."""
+        """Digest the content, without the names (job id, key) under which it may be repeated, and without its time.
+
+        Who repeats a submission may say "in 30 seconds" again: the time of the first one stands.
+        """
+        return self._digest("now")
+
+    def has_hash(self, request_hash: str) -> bool:
+        """Return whether the hash is of this content; in jobs of versions up to 0.1 the time is a part of it."""
+        if request_hash == self.request_hash:
+            return True
+        return self.run_at is not None and request_hash == self._digest(self.run_at.astimezone(UTC).isoformat())
+
+    def _digest(self, time: str) -> str:
         policy = self.retry_policy
         parts = [
             self.type,
@@ -67,7 +79,7 @@ class Submission:
             str(self.max_attempts),
             f"{self.timeout.total_seconds()}",
             f"{policy.initial} {policy.max_backoff} {policy.multiplier} {policy.jitter}",
-            "now" if self.run_at is None else self.run_at.astimezone(UTC).isoformat(),
+            time,
             *(text for pair in sorted(self.labels.items()) for text in pair),
         ]
         return sha256("\0".join(parts).encode()).hexdigest()

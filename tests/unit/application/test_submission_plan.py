@@ -5,7 +5,7 @@ from scheduler.application.errors import IdempotencyMismatchError
 from scheduler.application.submission_plan import NamedSubmission, SubmissionPlan, plan_submissions
 from scheduler.domain.ids import JobId
 from scheduler.domain.submission import Submission
-from tests.support.builders import MICROSECOND, NOW, a_job_id, a_submission, an_op_id
+from tests.support.builders import MICROSECOND, NOW, SECOND, a_job_id, a_submission, an_op_id
 
 ONE, OTHER = a_submission(payload="1"), a_submission(payload="2")
 
@@ -51,6 +51,19 @@ def test_a_repeat_of_a_stored_job_by_its_id_creates_none() -> None:
     item = named(job_id=a_job_id())
     planned = plan([item], taken=[stored(item)])
     assert (planned.results, planned.new_jobs, planned.created) == ([[found(item)]], [], [])
+
+
+def test_a_repeat_for_another_time_is_the_same_submission() -> None:
+    first, repeat = (
+        NamedSubmission(
+            submission=a_submission(idempotency_key="k", run_at=NOW + seconds * SECOND),
+            job_id=a_job_id(),
+            op_id=an_op_id(),
+        )
+        for seconds in (30, 31)
+    )
+    planned = plan([repeat], taken=[stored(first)])
+    assert (planned.results, planned.new_jobs) == ([[found(first)]], [])
 
 
 def test_a_repeat_by_its_key_answers_with_the_id_of_the_first() -> None:

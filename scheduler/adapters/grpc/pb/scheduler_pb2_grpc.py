@@ -109,7 +109,7 @@ class SchedulerServiceServicer:
         """Stores one job and returns its id; when the call returns OK, the job is in the database.
 
         Repeating a call with the same job_id or idempotency_key and the same content returns the existing id with
-        created = false. Errors: INVALID_ARGUMENT; ALREADY_EXISTS with google.rpc.ErrorInfo reason IDEMPOTENCY_MISMATCH when
+        created = false. run_at is no part of the content: the first one stands. Errors: INVALID_ARGUMENT; ALREADY_EXISTS with google.rpc.ErrorInfo reason IDEMPOTENCY_MISMATCH when
         the id or key is known with other content; UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
