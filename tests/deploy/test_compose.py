@@ -127,6 +127,7 @@ class TestOurParts:
 
         assert settings.store_url == "postgresql://root@cockroach:26257/scheduler?sslmode=disable"
         assert settings.queue_url == "redis://redis:6379/0"
+        assert settings.grpc_client_share == 1, "all clients come from the balancer's address"
 
     def test_they_have_time_to_drain(self, service: Service) -> None:
         seconds = int(service.document["stop_grace_period"].removesuffix("s"))
